@@ -1,0 +1,59 @@
+# Every target makes what it needs. `make demo` and `make test` are all a newcomer has to know.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: demo test lint starter bench docs clean
+
+demo: $(VENV)/.base
+	$(BIN)/python demo/demo.py
+
+test: $(VENV)/.test
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# Makes the shipped model again from public packages: minutes on two cores.
+starter: $(VENV)/.train
+	$(BIN)/python -m seesay.training.recipes.starter --out seesay/assets/starter
+
+bench: $(VENV)/.bench
+	$(BIN)/python bench/search.py
+
+# Writes the parts of the docs that are made from the code: command help.
+docs: $(VENV)/.base
+	$(BIN)/python docs/make.py
+
+clean:
+	rm -rf $(VENV) .demo build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "seesay needs Python 3.11 or newer; name one with: make PYTHON=python3.12 ..."; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || \
+	  { echo "this Python cannot make a virtual environment; on Debian: apt install python3-venv"; exit 1; }
+
+$(VENV)/.base: $(BIN)/python pyproject.toml constraints.txt
+	$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.train: $(VENV)/.base
+	$(PIP) --editable '.[train]'
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.train
+	$(PIP) --editable '.[train,heic,raw]' --requirement requirements/test.txt
+	@touch $@
+
+$(VENV)/.lint: $(VENV)/.test
+	$(PIP) --requirement requirements/lint.txt
+	@touch $@
+
+$(VENV)/.bench: $(VENV)/.train
+	$(PIP) --requirement requirements/bench.txt
+	@touch $@

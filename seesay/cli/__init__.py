@@ -1,0 +1,53 @@
+"""The commands. One file each: parse, call, print. Errors become exit codes here and nowhere below.
+
+Exit codes, as ripgrep has them: 0 fine, 1 nothing found (or a check failed), 2 an error; 130 stopped with Ctrl-C.
+"""
+
+import sys
+from importlib import metadata
+from typing import Annotated
+
+import typer
+
+from seesay.base.tables import resolve
+
+COMMANDS = {
+    "index": "seesay.cli.index:index",
+    "search": "seesay.cli.search:search",
+    "classify": "seesay.cli.classify:classify",
+    "list": "seesay.cli.list:list_table",
+    "errors": "seesay.cli.errors:errors",
+    "doctor": "seesay.cli.doctor:doctor",
+}
+
+
+def build_app() -> typer.Typer:
+    """The whole command line, from the table."""
+    app = typer.Typer(
+        name="seesay",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        help="Search your own pictures by text, offline; name what is in them. CLIP, end to end.",
+    )
+    app.callback()(_root)
+    for name in COMMANDS:
+        app.command(name)(resolve(COMMANDS, name, kind="command"))
+    return app
+
+
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)
+    ] = False,
+) -> None:
+    if version:
+        sys.stdout.write(f"seesay {metadata.version('seesay')}\n")
+        raise typer.Exit
+
+
+def main() -> None:
+    """The `seesay` program."""
+    from seesay.cli.console import run
+
+    sys.exit(run(build_app()))

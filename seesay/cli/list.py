@@ -1,0 +1,33 @@
+"""`seesay list`: what the tables hold."""
+
+from importlib import import_module
+from typing import Annotated
+
+import typer
+
+from seesay.base.errors import UnknownNameError
+from seesay.cli.console import write
+
+TABLES = {
+    "models": "seesay.encoders.catalog:MODELS",
+    "backends": "seesay.encoders:BACKENDS",
+    "towers": "seesay.models:TOWERS",
+    "tasks": "seesay.tasks:TASKS",
+    "commands": "seesay.cli:COMMANDS",
+}
+
+
+def list_table(
+    table: Annotated[str | None, typer.Argument(help="Which table; without it, all of them.")] = None,
+) -> None:
+    """List models, backends, tasks and whatever else has a name."""
+    if table is not None and table not in TABLES:
+        raise UnknownNameError("table", table, TABLES, cure="list them with `seesay list`")
+    for name in [table] if table else TABLES:
+        module, _, attribute = TABLES[name].partition(":")
+        entries = getattr(import_module(module), attribute)
+        if table:
+            for entry in entries:
+                write(entry)
+        else:
+            write(f"{name + ':':<10} {', '.join(entries)}")

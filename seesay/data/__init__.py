@@ -1,0 +1,1 @@
+"""Many examples in order: datasets, shards, shuffling, loaders."""

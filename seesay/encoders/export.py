@@ -1,0 +1,193 @@
+"""From a bundle's weights to the graphs that ONNX Runtime runs, without storing a weight twice.
+
+torch traces each tower in float32. Then every weight in the graph is replaced by a reference into
+model.safetensors (ONNX "external data": file, offset, length), followed by the Cast and the Mul that
+turn 16 or 8 bits into float32. ONNX Runtime computes those once, when it loads the graph. The one
+exception is a table of embeddings in 8 bits: there rows are gathered first and decoded then, so that
+the table is never unpacked in memory.
+
+A graph says in its metadata which weights it was made for, because its offsets fit no others.
+"""
+
+import contextlib
+import io
+import logging
+import warnings
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from seesay.base.errors import BundleError, MissingExtraError
+from seesay.encoders import selftest
+from seesay.encoders.bundle import IMAGE_GRAPH, TEXT_GRAPH, WEIGHTS, Bundle, write_atomically
+from seesay.encoders.onnx import WEIGHTS_KEY
+from seesay.encoders.torch import load_clip
+from seesay.encoders.weights import SCALE, Span, read_header
+from seesay.models.clip import Clip, normalize_pixels
+
+try:
+    import onnx
+    import onnxscript  # noqa: F401  torch's exporter imports it late, and fails without saying so
+    import torch
+    from onnx import TensorProto, helper
+    from torch import Tensor, nn
+except ModuleNotFoundError as error:
+    raise MissingExtraError("exporting a model", "train") from error
+
+OPSET = 20  # the first with the exact Gelu as one operator
+_INLINE_LIMIT_BYTES = 4096  # constants of the code itself (shapes, epsilons) may stay in the graph
+_ONNX_TYPES = {
+    "float32": TensorProto.FLOAT,
+    "float16": TensorProto.FLOAT16,
+    "int8": TensorProto.INT8,
+    "int64": TensorProto.INT64,
+}
+
+
+def export(folder: Path) -> selftest.Report:
+    """Write a bundle's image.onnx, text.onnx and selftest.json, then run the self-test on the graphs.
+
+    Args:
+        folder: a bundle; its weights and config stay as they are.
+
+    Raises:
+        BundleError: the bundle is broken, or the graphs do not compute what torch computes.
+    """
+    bundle = Bundle.open(folder)
+    clip = load_clip(bundle)
+    size = bundle.image.size_px
+    pixels = torch.zeros(2, size, size, 3, dtype=torch.uint8)
+    batch = torch.export.Dim("N", min=1, max=65536)
+    image = _trace(_ImageSide(clip), (pixels, torch.zeros(3), torch.ones(3)), ({0: batch}, None, None))
+    _name(image, ["pixels", "mean", "std"], ["vectors", "patches"])
+    write_atomically(folder / IMAGE_GRAPH, _finish(image, bundle))
+
+    length = torch.export.Dim("L", min=1, max=bundle.text.context_length)
+    ids = torch.ones(2, min(7, bundle.text.context_length), dtype=torch.int64)
+    both = {0: batch, 1: length}
+    text = _trace(_TextSide(clip), (ids, torch.ones_like(ids)), (both, both))
+    _name(text, ["ids", "mask"], ["vectors"])
+    write_atomically(folder / TEXT_GRAPH, _finish(text, bundle))
+    return selftest.write(bundle)
+
+
+class _ImageSide(nn.Module):
+    def __init__(self, clip: Clip) -> None:
+        super().__init__()
+        self.clip = clip
+
+    def forward(self, pixels: Tensor, mean: Tensor, std: Tensor) -> tuple[Tensor, Tensor]:
+        return self.clip.project_images(normalize_pixels(pixels, mean, std))
+
+
+class _TextSide(nn.Module):
+    def __init__(self, clip: Clip) -> None:
+        super().__init__()
+        self.clip = clip
+
+    def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
+        return self.clip.project_texts(ids, mask)
+
+
+def _trace(side: nn.Module, inputs: tuple[Tensor, ...], dynamic: tuple[Any, ...]) -> Any:
+    """The side as an ONNX model, with its weights still inside and under torch's names."""
+    with _quiet():
+        program = torch.onnx.export(
+            side.eval(), inputs, dynamo=True, dynamic_shapes=dynamic, opset_version=OPSET, optimize=False, verbose=False
+        )
+    assert program is not None
+    return program.model_proto
+
+
+def _finish(model: Any, bundle: Bundle) -> bytes:
+    spans = read_header(bundle.folder / WEIGHTS)
+    graph = model.graph
+    kept, nodes = [], []
+    for initializer in graph.initializer:
+        name = initializer.name.removeprefix("clip.")
+        if name not in spans:
+            if len(initializer.raw_data) > _INLINE_LIMIT_BYTES:
+                raise BundleError(f"the exported graph holds {initializer.name}, which is no weight of {bundle.folder}")
+            kept.append(initializer)
+            continue
+        more_initializers, more_nodes = _reference(initializer.name, name, spans, graph)
+        kept += more_initializers
+        nodes += more_nodes
+    body = [*nodes, *graph.node]
+    del graph.initializer[:], graph.node[:], graph.value_info[:]
+    graph.initializer.extend(kept)
+    graph.node.extend(body)
+    del model.metadata_props[:]
+    model.metadata_props.add(key=WEIGHTS_KEY, value=bundle.files[WEIGHTS])
+    model.doc_string = ""
+    for node in graph.node:  # stack traces and paths of the machine that exported
+        del node.metadata_props[:]
+        node.doc_string = ""
+    return bytes(model.SerializeToString(deterministic=True))
+
+
+def _reference(used: str, name: str, spans: Mapping[str, Span], graph: Any) -> tuple[list[Any], list[Any]]:
+    """Initializers in model.safetensors, and the nodes that make of them the float32 tensor called `used`."""
+    kind = spans[name].dtype
+    if kind in ("float32", "int64"):
+        return [_external(used, spans[name])], []
+    stored = _external(f"{name}.stored", spans[name])
+    if kind == "float16":
+        return [stored], [helper.make_node("Cast", [stored.name], [used], to=TensorProto.FLOAT)]
+    scale = _external(name + SCALE, spans[name + SCALE])
+    readers = [node for node in graph.node if used in node.input]
+    if readers and all(node.op_type == "Gather" and node.input[0] == used for node in readers):
+        for node in readers:
+            _decode_after_gather(node, stored.name, scale.name, graph)
+        return [stored, scale], []
+    cast = helper.make_node("Cast", [stored.name], [f"{name}.cast"], to=TensorProto.FLOAT)
+    return [stored, scale], [cast, helper.make_node("Mul", [f"{name}.cast", scale.name], [used])]
+
+
+def _decode_after_gather(gather: Any, stored: str, scale: str, graph: Any) -> None:
+    """Gather(table) -> Cast(Gather(stored)) * Gather(scale), in the place of the one node."""
+    rows, out = gather.input[1], gather.output[0]
+    fresh = [
+        helper.make_node("Gather", [stored, rows], [f"{out}.rows"], axis=0),
+        helper.make_node("Cast", [f"{out}.rows"], [f"{out}.cast"], to=TensorProto.FLOAT),
+        helper.make_node("Gather", [scale, rows], [f"{out}.scale"], axis=0),
+        helper.make_node("Mul", [f"{out}.cast", f"{out}.scale"], [out]),
+    ]
+    place = next(index for index, node in enumerate(graph.node) if node.output[:1] == [out])
+    nodes = [*graph.node[:place], *fresh, *graph.node[place + 1 :]]
+    del graph.node[:]
+    graph.node.extend(nodes)
+
+
+def _external(name: str, span: Span) -> Any:
+    tensor = TensorProto(name=name, data_type=_ONNX_TYPES[span.dtype], dims=span.shape)
+    tensor.data_location = TensorProto.EXTERNAL
+    for key, value in (("location", WEIGHTS), ("offset", span.offset), ("length", span.size_bytes)):
+        tensor.external_data.add(key=key, value=str(value))
+    return tensor
+
+
+def _name(model: Any, inputs: list[str], outputs: list[str]) -> None:
+    """Give the graph's inputs and outputs the names that the backend feeds and asks for."""
+    graph = model.graph
+    renamed = dict(zip((entry.name for entry in graph.input), inputs, strict=True))
+    renamed |= dict(zip((entry.name for entry in graph.output), outputs, strict=True))
+    for entry in [*graph.input, *graph.output]:
+        entry.name = renamed[entry.name]
+    for node in graph.node:
+        node.input[:] = [renamed.get(name, name) for name in node.input]
+        node.output[:] = [renamed.get(name, name) for name in node.output]
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Torch's exporter prints progress and warns of its own deprecations; neither is for our user."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)

@@ -1,0 +1,102 @@
+"""The default backend: ONNX Runtime, on the CPU or any of its providers. Needs no torch.
+
+Each tower's session is made when it is first used, so that a search by text never loads the image tower.
+"""
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from seesay.base.errors import BundleError, UsageError
+from seesay.encoders.backend import Ids
+from seesay.encoders.bundle import IMAGE_GRAPH, TEXT_GRAPH, WEIGHTS, Bundle
+from seesay.encoders.encoder import Pixels, Vectors
+
+PROVIDERS = {
+    "cpu": "CPUExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "coreml": "CoreMLExecutionProvider",
+    "directml": "DmlExecutionProvider",
+    "openvino": "OpenVINOExecutionProvider",
+}
+
+WEIGHTS_KEY = "seesay.weights.sha256"  # metadata of a graph: which weights its offsets point into
+
+
+class OnnxBackend:
+    """Runs a bundle's `image.onnx` and `text.onnx`.
+
+    Args:
+        bundle: the model; its folder holds the graphs.
+        device: one of `PROVIDERS`; by default "cpu".
+        threads: threads within one operator; by default ONNX Runtime's own choice, one a core.
+
+    Raises:
+        UsageError: no such device, or this build of ONNX Runtime has no provider for it.
+    """
+
+    def __init__(self, bundle: Bundle, *, device: str | None = None, threads: int | None = None) -> None:
+        self._bundle = bundle
+        self._threads = threads
+        self._device = device or "cpu"
+        if self._device not in PROVIDERS:
+            raise UsageError(f"the onnx backend knows no device {device!r}; it knows {', '.join(PROVIDERS)}")
+
+    def embed_pixels(self, pixels: Pixels) -> Vectors:
+        """(N, S, S, 3) uint8 -> (N, E)."""
+        return self._run(self._image_session, "vectors", self._image_feed(pixels))
+
+    def embed_patches(self, pixels: Pixels) -> Vectors:
+        """(N, S, S, 3) uint8 -> (N, P, P, E), rows top to bottom."""
+        return self._run(self._image_session, "patches", self._image_feed(pixels))
+
+    def embed_tokens(self, ids: Ids, mask: Ids) -> Vectors:
+        """(N, L) ids and (N, L) mask, 1 for a token -> (N, E)."""
+        return self._run(self._text_session, "vectors", {"ids": ids, "mask": mask})
+
+    def _image_feed(self, pixels: Pixels) -> dict[str, Any]:
+        image = self._bundle.image
+        return {
+            "pixels": pixels,
+            "mean": np.array(image.mean, dtype=np.float32),
+            "std": np.array(image.std, dtype=np.float32),
+        }
+
+    @staticmethod
+    def _run(session: Any, output: str, feed: dict[str, Any]) -> Vectors:
+        known = {entry.name for entry in session.get_inputs()}  # a causal text tower needs no mask
+        (vectors,) = session.run([output], {name: value for name, value in feed.items() if name in known})
+        return np.asarray(vectors, dtype=np.float32)
+
+    @cached_property
+    def _image_session(self) -> Any:
+        return self._session(IMAGE_GRAPH)
+
+    @cached_property
+    def _text_session(self) -> Any:
+        return self._session(TEXT_GRAPH)
+
+    def _session(self, graph: str) -> Any:
+        import onnxruntime
+
+        path = self._bundle.folder / graph
+        if not path.is_file():
+            raise BundleError(f"{path} is not there; make it with `seesay export {self._bundle.folder}`")
+        provider = PROVIDERS[self._device]
+        if provider not in onnxruntime.get_available_providers():
+            raise UsageError(
+                f"this ONNX Runtime has no {provider}; it has {', '.join(onnxruntime.get_available_providers())}"
+            )
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3  # warnings of the optimiser are nothing a user can act on
+        if self._threads is not None:
+            options.intra_op_num_threads = self._threads
+        try:
+            session = onnxruntime.InferenceSession(path, options, providers=[provider])
+        except (RuntimeError, ValueError) as error:
+            raise BundleError(f"{path} cannot be loaded; make it again with `seesay export`: {error}") from error
+        made_for = session.get_modelmeta().custom_metadata_map.get(WEIGHTS_KEY)
+        if made_for != self._bundle.files[WEIGHTS]:
+            raise BundleError(f"{path} was exported for other weights; make it again with `seesay export`")
+        return session

@@ -1,0 +1,175 @@
+"""The encoder that everybody gets: a bundle, its inputs, and a backend, joined.
+
+What is the same for every backend stands here and only here: batches, buckets, threads that decode
+ahead of the model, unit length, and the refusal of vectors that are no numbers.
+
+Shape legend: N pictures or texts, E embedding, S picture side in pixels, L tokens, P patches a side.
+"""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+
+import numpy as np
+from PIL import Image
+
+from seesay.base.errors import BundleError, UsageError
+from seesay.encoders.backend import Backend
+from seesay.encoders.bundle import TOKENIZER, Bundle
+from seesay.encoders.encoder import Pixels, Vectors
+from seesay.inputs.pictures import Source, open_picture
+from seesay.inputs.tokenizer import Tokenizer
+from seesay.inputs.transform import ImageTransform
+
+IMAGE_BATCH = 32  # larger ones are no faster on a CPU and cost memory
+TOKENS_PER_BATCH = 4096  # bounds the memory of one text batch whatever the texts' length
+DECODE_THREADS = min(4, os.cpu_count() or 1)
+
+
+class BundleEncoder:
+    """An `Encoder` over one bundle; see `seesay.encoders.load`.
+
+    Args:
+        bundle: the model.
+        backend: what runs it.
+        truncate: cut texts that are longer than the context instead of refusing them.
+    """
+
+    def __init__(self, bundle: Bundle, backend: Backend, *, truncate: bool = False) -> None:
+        self.bundle = bundle
+        self.transform = ImageTransform(bundle.image)
+        self._backend = backend
+        self._truncate = truncate
+        self._tokenizer: Tokenizer | None = None
+
+    @property
+    def name(self) -> str:
+        """The model's name, without the hash."""
+        return self.bundle.name
+
+    @property
+    def id(self) -> str:
+        """`name@hash`, where the hash covers weights, tokenizer and preprocessing."""
+        return self.bundle.id
+
+    @property
+    def dim(self) -> int:
+        """E, the length of a vector."""
+        return self.bundle.dim
+
+    @property
+    def scale(self) -> float:
+        """What a cosine is multiplied by before a softmax over labels."""
+        return self.bundle.logit_scale
+
+    def encode_pixels(self, pixels: Pixels) -> Vectors:
+        """Pictures that went through `transform` already.
+
+        Args:
+            pixels: (N, S, S, 3) uint8.
+
+        Returns:
+            (N, E) unit rows.
+
+        Raises:
+            UsageError: another shape or type.
+        """
+        size = self.bundle.image.size_px
+        if pixels.dtype != np.uint8 or pixels.shape[1:] != (size, size, 3):
+            raise UsageError(
+                f"pixels must be uint8 of shape (N, {size}, {size}, 3), got {pixels.dtype} of shape {pixels.shape}"
+            )
+        batches = (pixels[start : start + IMAGE_BATCH] for start in range(0, len(pixels), IMAGE_BATCH))
+        return self._join([self._backend.embed_pixels(np.ascontiguousarray(batch)) for batch in batches])
+
+    def encode_images(self, images: Sequence[Source | Image.Image]) -> Vectors:
+        """Paths, bytes or Pillow pictures, decoded in a few threads while the model runs.
+
+        Args:
+            images: N pictures; memory is bounded by a few batches, whatever N.
+
+        Returns:
+            (N, E) unit rows.
+
+        Raises:
+            InputError: a picture cannot be read.
+        """
+        return self._join([self._backend.embed_pixels(batch) for batch in self._decode(images)])
+
+    def encode_patches(self, images: Sequence[Source | Image.Image]) -> Vectors:
+        """Dense features in the space of the texts.
+
+        Args:
+            images: N pictures; what the transform crops away has no patches.
+
+        Returns:
+            (N, P, P, E) unit vectors, rows top to bottom; (0, 0, 0, E) for no pictures.
+
+        Raises:
+            InputError: a picture cannot be read.
+        """
+        patches = [self._backend.embed_patches(batch) for batch in self._decode(images)]
+        return self._unit(np.concatenate(patches)) if patches else np.zeros((0, 0, 0, self.dim), np.float32)
+
+    def encode_texts(self, texts: Sequence[str]) -> Vectors:
+        """Sentences; texts of one length in tokens share a batch, so that none pays for padding.
+
+        Args:
+            texts: N texts, none empty.
+
+        Returns:
+            (N, E) unit rows.
+
+        Raises:
+            InputError: a text is empty, or longer than the context unless `truncate` was asked for.
+        """
+        if not texts:
+            return self._join([])
+        if self._tokenizer is None:
+            self._tokenizer = Tokenizer(self.bundle.folder / TOKENIZER, self.bundle.text)
+        ids_NL, mask_NL = self._tokenizer(texts, truncate=self._truncate)
+        vectors_NE = np.empty((len(texts), self.dim), dtype=np.float32)
+        for rows, length in _buckets(mask_NL.sum(axis=1)):
+            ids, mask = (np.ascontiguousarray(array[rows, :length], dtype=np.int64) for array in (ids_NL, mask_NL))
+            vectors_NE[rows] = self._backend.embed_tokens(ids, mask)
+        return self._unit(vectors_NE)
+
+    def _decode(self, images: Sequence[Source | Image.Image]) -> Iterator[Pixels]:
+        """Batches of pixels, (n, S, S, 3) each, decoded at most two batches ahead of their use."""
+        with ThreadPoolExecutor(DECODE_THREADS, thread_name_prefix="seesay-decode") as pool:
+            waiting: deque[Future[Pixels]] = deque()
+            upcoming = iter(images)
+            try:
+                while True:
+                    room = 3 * IMAGE_BATCH - len(waiting)
+                    waiting.extend(pool.submit(self._pixels, image) for image in islice(upcoming, room))
+                    if not waiting:
+                        return
+                    yield np.stack([waiting.popleft().result() for _ in range(min(IMAGE_BATCH, len(waiting)))])
+            finally:
+                for future in waiting:
+                    future.cancel()
+
+    def _pixels(self, image: Source | Image.Image) -> Pixels:
+        picture = image if isinstance(image, Image.Image) else open_picture(image, target_px=self.bundle.image.size_px)
+        return self.transform(picture)
+
+    def _join(self, batches: Sequence[Vectors]) -> Vectors:
+        return self._unit(np.concatenate(batches)) if batches else np.zeros((0, self.dim), dtype=np.float32)
+
+    def _unit(self, vectors: Vectors) -> Vectors:
+        lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
+        if not np.all(np.isfinite(lengths) & (lengths > 0)):
+            raise BundleError(f"{self.id} made a vector that is not a number or has no length; check it with `seesay doctor`")
+        return vectors / lengths
+
+
+def _buckets(lengths: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Iterator[tuple[np.ndarray[tuple[int], np.dtype[np.intp]], int]]:
+    """Group texts of equal length: (their row numbers, the length), at most TOKENS_PER_BATCH a group."""
+    for length in np.unique(lengths):
+        rows = np.flatnonzero(lengths == length)
+        step = max(1, TOKENS_PER_BATCH // int(length))
+        for start in range(0, len(rows), step):
+            yield rows[start : start + step], int(length)

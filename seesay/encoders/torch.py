@@ -1,0 +1,113 @@
+"""The torch backend: CUDA, Apple's MPS, or the CPU, in float32 from the bundle's weights.
+
+It is also the reference that exported graphs are tested against.
+"""
+
+import math
+from collections.abc import Mapping
+from functools import cached_property
+
+import numpy as np
+
+from seesay.base.errors import BundleError, MissingExtraError, UsageError
+from seesay.encoders.backend import Ids
+from seesay.encoders.bundle import Bundle
+from seesay.encoders.encoder import Pixels, Vectors
+from seesay.encoders.weights import Array
+
+try:
+    import torch
+    from torch import Tensor
+except ModuleNotFoundError as error:
+    raise MissingExtraError("the torch backend", "train") from error
+
+from seesay.models.clip import Clip, build, normalize_pixels
+
+
+class TorchBackend:
+    """Runs a bundle's `Clip`.
+
+    Args:
+        bundle: the model.
+        device: as torch names it; by default "cuda", "mps" or "cpu", the first that is there.
+        threads: torch's threads on the CPU, which is a setting of the whole process; by default left alone.
+    """
+
+    def __init__(self, bundle: Bundle, *, device: str | None = None, threads: int | None = None) -> None:
+        self._bundle = bundle
+        self._device = torch.device(device or _best_device())
+        if threads is not None:
+            torch.set_num_threads(threads)
+
+    def embed_pixels(self, pixels: Pixels) -> Vectors:
+        """(N, S, S, 3) uint8 -> (N, E)."""
+        with torch.inference_mode():
+            return _to_numpy(self._clip.project_images(self._normalize(pixels))[0])
+
+    def embed_patches(self, pixels: Pixels) -> Vectors:
+        """(N, S, S, 3) uint8 -> (N, P, P, E), rows top to bottom."""
+        with torch.inference_mode():
+            return _to_numpy(self._clip.project_images(self._normalize(pixels))[1])
+
+    def embed_tokens(self, ids: Ids, mask: Ids) -> Vectors:
+        """(N, L) ids and (N, L) mask, 1 for a token -> (N, E)."""
+        with torch.inference_mode():
+            on_device = (torch.from_numpy(array).to(self._device) for array in (ids, mask))
+            return _to_numpy(self._clip.project_texts(*on_device))
+
+    def _normalize(self, pixels: Pixels) -> Tensor:
+        image = self._bundle.image
+        mean, std = (torch.tensor(values, dtype=torch.float32, device=self._device) for values in (image.mean, image.std))
+        return normalize_pixels(torch.from_numpy(pixels).to(self._device), mean, std)
+
+    @cached_property
+    def _clip(self) -> Clip:
+        return load_clip(self._bundle).to(self._device)
+
+
+def load_clip(bundle: Bundle) -> Clip:
+    """The bundle's model as a torch module, in evaluation mode, on the CPU.
+
+    Raises:
+        BundleError: a weight is missing, unknown or of another shape than the architecture says; all are named.
+    """
+    try:
+        clip = build(bundle.model)
+    except UsageError as error:
+        raise BundleError(f"{bundle.folder}: {error}") from error
+    state = {name: torch.from_numpy(array) for name, array in bundle.read_weights().items()}
+    state["log_scale"] = torch.tensor(math.log(bundle.logit_scale))
+    if bundle.logit_bias is not None:
+        state["bias"] = torch.tensor(float(bundle.logit_bias))
+    _check_fit(clip.state_dict(), state, where=str(bundle.folder))
+    clip.load_state_dict(state)
+    return clip.eval()
+
+
+def stored_state(clip: Clip) -> dict[str, Array]:
+    """The weights that a bundle's model.safetensors holds: all but scale and bias, which config.json does."""
+    state = clip.state_dict()
+    return {name: tensor.detach().cpu().numpy() for name, tensor in state.items() if name not in ("log_scale", "bias")}
+
+
+def _check_fit(expected: Mapping[str, Tensor], got: Mapping[str, Tensor], *, where: str) -> None:
+    faults = [f"{name} is missing" for name in expected if name not in got]
+    faults += [f"{name} is unknown" for name in got if name not in expected]
+    faults += [
+        f"{name} has shape {tuple(got[name].shape)}, expected {tuple(tensor.shape)}"
+        for name, tensor in expected.items()
+        if name in got and got[name].shape != tensor.shape
+    ]
+    if faults:
+        more = f" and {len(faults) - 5} more" if len(faults) > 5 else ""
+        raise BundleError(f"the weights of {where} do not fit its architecture: {'; '.join(faults[:5])}{more}")
+
+
+def _best_device() -> str:
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def _to_numpy(tensor: Tensor) -> Vectors:
+    return np.asarray(tensor.float().cpu().numpy(), dtype=np.float32)

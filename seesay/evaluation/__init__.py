@@ -1,0 +1,1 @@
+"""An encoder in, a table of numbers out."""

@@ -1,0 +1,336 @@
+"""Picture files, upright and in the right colours, or a short reason why not.
+
+Everything that a folder of photos throws at a program is met here, so that no other room needs to know of EXIF,
+colour profiles, alpha, truncated downloads or named pipes. Must not know what a model wants, beyond how many pixels.
+"""
+
+import io
+import os
+import stat
+import struct
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any, BinaryIO, TypeAlias
+
+from PIL import ExifTags, Image, JpegImagePlugin, TiffImagePlugin, UnidentifiedImageError
+
+from seesay.base.errors import InputError, MissingExtraError
+from seesay.inputs.color import to_srgb
+from seesay.inputs.quiet import QuietPillow
+
+Source: TypeAlias = str | bytes | os.PathLike[str] | BinaryIO
+"""What can be opened: a path, the content of a picture file, or an open binary file.
+
+`bytes` are always content, never a path. A path that is not UTF-8 comes as `str` from `os.fsdecode`. An open file
+must be able to seek; it is read from its start and stays open.
+"""
+
+# fmt: off
+RAW_SUFFIXES = frozenset({
+    ".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dng", ".erf", ".iiq", ".kdc", ".mos", ".mrw", ".nef", ".nrw", ".orf",
+    ".pef", ".raf", ".raw", ".rw2", ".rwl", ".sr2", ".srw", ".x3f",
+})
+"""Lower-case suffixes of camera originals; they need the extra `raw`."""
+
+PICTURE_SUFFIXES = RAW_SUFFIXES | {
+    ".apng", ".avif", ".bmp", ".dib", ".gif", ".heic", ".heif", ".hif", ".j2k", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg",
+    ".jpx", ".mpo", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp",
+}
+# fmt: on
+"""Lower-case suffixes of the files that a walk over folders should take for pictures.
+
+What a file really is, its content says: a PNG named .jpg opens. Left out on purpose: drawings (.svg, .pdf), layered
+files (.psd), icons, and formats without a signature (.tga), as which Pillow would read nearly anything.
+"""
+
+MAX_PIXELS = 500_000_000
+"""The most pixels a file may declare. It bounds time: a JPEG of this size takes some 3 s even at reduced scale. Phones
+make 200 million, single-shot cameras 150 million."""
+
+MAX_BYTES = 1 << 30
+"""The most memory that decoding one picture may ask for, in bytes: 4 a decoded pixel, and 2 for each coefficient of a
+progressive JPEG, which holds them all whatever the scale. Converting colours takes the decoded picture once more, so
+one thread stays below twice this. Formats other than JPEG decode whole and end at Pillow's own limit before, which is
+179 million pixels."""
+
+MAX_FILE_BYTES = 1 << 30
+"""The largest file that is opened, in bytes: some decoders take the whole file into memory. A TIFF of 150 megapixels
+with 16 bits a channel has 0.9 of this."""
+
+# Only these: Pillow knows forty more, some of which start other programs (EPS) or match almost any bytes (TGA).
+_FORMATS = ("PNG", "GIF", "WEBP", "TIFF", "BMP", "AVIF", "JPEG2000", "PPM")
+
+# Everything that Pillow, pi_heif and the plugins were seen to raise on damaged or hostile files, or that their code
+# lets through. Pillow promises OSError alone, and does not keep to it.
+_DECODER_ERRORS = (
+    OSError,  # UnidentifiedImageError too
+    SyntaxError,
+    ValueError,  # UnicodeDecodeError too
+    TypeError,
+    LookupError,  # IndexError, KeyError
+    EOFError,
+    ArithmeticError,  # OverflowError, ZeroDivisionError
+    AttributeError,
+    AssertionError,
+    RuntimeError,  # NotImplementedError and RecursionError too
+    MemoryError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombError,
+)
+
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+_FILE_KINDS = {
+    stat.S_IFDIR: "a directory",
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+_NOT_PICTURES = (
+    (b"%PDF", "a PDF document"),
+    (b"<", "a web page or other markup"),
+    (b"PK\x03\x04", "a ZIP archive"),
+    (b"8BPS", "a Photoshop document"),
+    (b"\x1aE\xdf\xa3", "a video"),
+    (b"RIFF", "a sound or a video"),
+    (bytes(16), "filled with zeros, as a broken copy leaves them"),
+)
+
+_RAW_SIGNATURES = (b"FUJIFILMCCD-RAW", b"IIRO", b"IIRS", b"MMOR", b"IIU\x00", b"FOVb", b"\x00MRM")
+_TIFF_SIGNATURES = (b"II*\x00", b"MM\x00*")
+_HEIC_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"})
+
+_QUIET = QuietPillow()
+
+
+def open_picture(source: Source, *, target_px: int | None = None) -> Image.Image:
+    """Read a picture as a person would see it: upright, in sRGB, on white, of an animation the first frame.
+
+    Safe to call from several threads at once; decoding lets go of Python's lock.
+
+    Args:
+        source: a path, the bytes of a file, or an open binary file.
+        target_px: the length of the shorter side that the picture will be shrunk to. A JPEG or a camera original
+            much larger than that is then decoded at a reduced scale, at least twice the target (the pixels after
+            shrinking differ by 0.2 of 255 in the mean; at once the target it would be 1). None: every pixel.
+
+    Returns:
+        An RGB picture of 8 bits a channel that has let go of its file and carries no metadata.
+
+    Raises:
+        InputError: it cannot be read; the text is the reason, without the path. A truncated file is an error, never
+            a picture that is half grey. Damage inside a JPEG that its decoder papers over cannot be noticed.
+        MissingExtraError: HEIC needs the extra `heic`, camera originals need `raw`.
+    """
+    with _opened(source) as (file, suffix), _QUIET:
+        head = _read_head(file)
+        try:
+            return to_srgb(_upright(_decode(file, head, suffix, target_px)))
+        except _DECODER_ERRORS as error:
+            raise InputError(_reason(error)) from error
+
+
+@contextmanager
+def _opened(source: Source) -> Iterator[tuple[BinaryIO, str]]:
+    """An open file and the lower-case suffix of its name, which may be empty."""
+    if isinstance(source, bytes):
+        yield io.BytesIO(source), ""
+    elif isinstance(source, str | os.PathLike):
+        path = Path(source)
+        try:
+            _check_file(path)
+            file = path.open("rb")
+        except OSError as error:
+            raise InputError(_reason(error)) from error
+        except ValueError as error:
+            raise InputError(f"no file can have this name ({error})") from error
+        with file:
+            yield file, path.suffix.lower()
+    else:
+        yield source, ""
+
+
+def _check_file(path: Path) -> None:
+    """Look before opening: opening a named pipe would wait for ever for somebody to write to it."""
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise InputError(f"not a file but {_FILE_KINDS.get(stat.S_IFMT(status.st_mode), 'something else')}")
+    if status.st_size > MAX_FILE_BYTES:
+        raise InputError(f"too large: a file of {status.st_size / 2**30:.1f} GiB, the limit is 1 GiB")
+
+
+def _read_head(file: BinaryIO) -> bytes:
+    try:
+        file.seek(0)
+        head = file.read(64)
+    except (OSError, ValueError) as error:  # ValueError: it was closed
+        raise InputError(f"cannot be read ({error})") from error
+    if not head:
+        raise InputError("the file is empty")
+    return head
+
+
+def _decode(file: BinaryIO, head: bytes, suffix: str, target_px: int | None) -> Image.Image:
+    """The loaded picture as it lies in the file, by its content; the suffix only tells camera originals from TIFF."""
+    if head.startswith(b"\xff\xd8\xff"):
+        return _open_jpeg(file, target_px)
+    if _is_heic(head):
+        return _open_heic(file)
+    is_tiff = head.startswith(_TIFF_SIGNATURES)
+    if head.startswith(_RAW_SIGNATURES) or head[4:12] == b"ftypcrx " or (is_tiff and suffix in RAW_SUFFIXES):
+        return _open_raw(file, target_px)
+    try:
+        picture = Image.open(file, formats=_formats())
+    except UnidentifiedImageError as error:
+        if suffix in RAW_SUFFIXES:
+            return _open_raw(file, target_px)
+        raise InputError(_what_else(head)) from error
+    if isinstance(picture, TiffImagePlugin.TiffImageFile) and _is_raw(picture):
+        return _open_raw(file, target_px)
+    num_pixels = picture.width * picture.height
+    _check_size(num_pixels, num_bytes=4 * num_pixels)
+    picture.load()
+    return picture
+
+
+@lru_cache(maxsize=1)
+def _formats() -> tuple[str, ...]:
+    """Those of `_FORMATS` that this Pillow has; it was built with them or not."""
+    Image.init()
+    return tuple(name for name in _FORMATS if name in Image.OPEN)
+
+
+def _open_jpeg(file: BinaryIO, target_px: int | None) -> Image.Image:
+    # Not through Image.open: that refuses what a phone of 200 megapixels makes before the scale can be reduced, and
+    # warns of the second picture that many cameras append (MPO), of which the first is wanted anyway.
+    picture = JpegImagePlugin.JpegImageFile(file)
+    num_stored = picture.width * picture.height
+    if target_px is not None:
+        picture.draft(None, (2 * target_px, 2 * target_px))
+    num_bytes = 4 * picture.width * picture.height
+    if "progressive" in picture.info:
+        num_bytes += 2 * len(picture.getbands()) * num_stored
+    _check_size(num_stored, num_bytes=num_bytes)
+    picture.load()
+    return picture
+
+
+def _is_heic(head: bytes) -> bool:
+    """By the brands that the file's first box lists: HEIC and AVIF share a container."""
+    if head[4:8] != b"ftyp":
+        return False
+    brand, also = head[8:12], head[16 : int.from_bytes(head[:4], "big")]
+    return brand in _HEIC_BRANDS or (brand in (b"mif1", b"msf1") and b"avi" not in also)
+
+
+def _open_heic(file: BinaryIO) -> Image.Image:
+    pi_heif = _import_extra("pi_heif", what="reading a HEIC picture", extra="heic")
+    heif = pi_heif.open_heif(file)
+    width, height = heif.size
+    _check_size(width * height, num_bytes=4 * width * height)
+    picture: Image.Image = heif.to_pillow()  # upright already: libheif turns it, and its EXIF no longer asks for it
+    return picture
+
+
+def _is_raw(tiff: TiffImagePlugin.TiffImageFile) -> bool:
+    """A camera original without its name: a DNG, or a TIFF whose first page calls itself a thumbnail."""
+    dng_version, new_subfile_type = 50706, 254
+    return dng_version in tiff.tag_v2 or tiff.tag_v2.get(new_subfile_type) == 1
+
+
+def _open_raw(file: BinaryIO, target_px: int | None) -> Image.Image:
+    """A camera original: the preview that the camera made where it is large enough, else developed here."""
+    rawpy = _import_extra("rawpy", what="reading a camera original", extra="raw")
+    file.seek(0)
+    try:
+        with rawpy.imread(file) as raw:
+            width, height = raw.sizes.width, raw.sizes.height
+            # 12 bytes: LibRaw works on four channels of 16 bits, then writes three of 8, then Pillow's four
+            _check_size(width * height, num_bytes=12 * width * height)
+            shorter = min(width, height)
+            needed = shorter if target_px is None else 2 * target_px
+            preview = _raw_preview(raw, rawpy, target_px)
+            if preview is not None and min(preview.size) >= needed:
+                return preview
+            # half_size takes each 2 × 2 of the sensor for one pixel: a quarter of the work
+            pixels = raw.postprocess(use_camera_wb=True, output_bps=8, half_size=shorter // 2 >= needed)
+            return Image.fromarray(pixels)
+    except (rawpy.LibRawError, rawpy.NotSupportedError) as error:
+        text = error.args[0] if error.args else type(error).__name__
+        text = text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)
+        raise InputError(f"the camera original cannot be developed ({text})") from error
+
+
+def _raw_preview(raw: Any, rawpy: Any, target_px: int | None) -> Image.Image | None:
+    """The JPEG inside a camera original, loaded; None where there is none or it is broken."""
+    try:
+        thumb = raw.extract_thumb()
+        if thumb.format != rawpy.ThumbFormat.JPEG:
+            return None  # plain bitmaps are tiny
+        return _open_jpeg(io.BytesIO(thumb.data), target_px)
+    except (rawpy.LibRawError, InputError, *_DECODER_ERRORS):
+        return None
+
+
+def _import_extra(module: str, *, what: str, extra: str) -> Any:
+    try:
+        return import_module(module)
+    except ImportError as error:
+        raise MissingExtraError(what, extra) from error
+
+
+def _check_size(num_pixels: int, *, num_bytes: int) -> None:
+    if num_pixels > MAX_PIXELS or num_bytes > MAX_BYTES:
+        raise InputError(
+            f"too large: {num_pixels / 1e6:,.0f} megapixels, which would take {num_bytes / 2**30:.1f} GiB to decode; "
+            f"the limits are {MAX_PIXELS / 1e6:,.0f} megapixels and {MAX_BYTES / 2**30:.0f} GiB; make a smaller copy"
+        )
+
+
+def _upright(picture: Image.Image) -> Image.Image:
+    """Turn a loaded picture the way its EXIF says. Broken EXIF says nothing of the pixels and is ignored."""
+    try:
+        turn = _TURNS.get(picture.getexif().get(ExifTags.Base.Orientation, 1))
+    except _DECODER_ERRORS:
+        return picture
+    return picture if turn is None else picture.transpose(turn)
+
+
+def _what_else(head: bytes) -> str:
+    """What a file that is no picture is, as far as its first bytes tell."""
+    if head[4:8] == b"ftyp":
+        brand = head[8:12].decode("ascii", "replace").strip()
+        return f"not a picture that can be read here, but a file of kind {brand!r}: perhaps a video"
+    for start, name in _NOT_PICTURES:
+        if head.startswith(start):
+            return f"not a picture but {name}"
+    return f"not a picture: no known format starts with {head[:8]!r}"
+
+
+def _reason(error: Exception) -> str:
+    """One short line for whatever a decoder or the system raised."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror[:1].lower() + error.strerror[1:]  # the system's: no such file, permission denied
+    if isinstance(error, MemoryError):
+        return "not enough memory to decode it"
+    text = str(error).strip() or type(error).__name__
+    if isinstance(error, Image.DecompressionBombError):
+        return f"too large: {text.partition(',')[0]}; make a smaller copy"
+    if isinstance(error, EOFError) or "truncated" in text.lower():
+        return f"the file is cut short ({text}); copy or download it again"
+    return f"the file is damaged ({text})"

@@ -1,0 +1,168 @@
+"""From a decoded picture to the square of pixels that a model takes.
+
+Resizing and cropping only. Normalisation belongs to the backend, so that pixels travel as bytes, a quarter of
+the size of floats. Knows Pillow and NumPy; must not know a model, a file format or a batch.
+Shape legend: S picture side in pixels.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, TypeAlias, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from seesay.base.errors import BundleError
+from seesay.inputs.fields import check_fields
+from seesay.inputs.pictures import Source, open_picture
+
+ResizeMode: TypeAlias = Literal["shortest", "squash", "longest"]
+Interpolation: TypeAlias = Literal["bicubic", "bilinear"]
+
+# Above this ratio of the sides only the middle of a picture is resized. Resizing the whole of 60000 × 3 pixels to
+# a shorter side of 224 would first make 4.4 million × 224 of them (4 GB), of which 224 × 224 are kept. At 100 the
+# most that is made is S × 100 S: 20 MB at S = 224. A panorama has 10, a stitched scroll perhaps 50.
+MAX_ASPECT = 100
+
+_RESAMPLING = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
+_PADDING = (0, 0, 0)  # black, as open_clip pads with its fill_color of 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ImageConfig:
+    """How a model wants its pictures: the section `image` of a bundle's config.json."""
+
+    size_px: int
+    """S: the side of the square that the model takes, in pixels."""
+
+    resize: ResizeMode
+    """How a picture that is not square becomes one.
+
+    `shortest`: the shorter side becomes S, then the middle is cut out (OpenAI's recipe).
+    `squash`: both sides become S, whatever the shape (SigLIP).
+    `longest`: the longer side becomes S, then black is added evenly around it (open_clip's `longest`).
+    """
+
+    interpolation: Interpolation
+    """The filter that the model was trained with. Both look at every source pixel when they shrink (antialias)."""
+
+    mean: tuple[float, float, float]
+    """Subtracted by the backend, in RGB order, of pixels in [0, 1]."""
+
+    std: tuple[float, float, float]
+    """Divided by after the mean, in RGB order; each is positive."""
+
+    def __post_init__(self) -> None:
+        """Refuse what no model can mean."""
+        if isinstance(self.size_px, bool) or not isinstance(self.size_px, int) or self.size_px < 1:
+            raise BundleError(f"image.size_px must be a whole number of pixels, at least 1; got {self.size_px!r}")
+        for name, kinds in (("resize", get_args(ResizeMode)), ("interpolation", get_args(Interpolation))):
+            if getattr(self, name) not in kinds:
+                raise BundleError(f"image.{name} must be one of {', '.join(kinds)}; got {getattr(self, name)!r}")
+        for name in ("mean", "std"):
+            values = getattr(self, name)
+            if len(values) != 3 or not all(np.isfinite(value) for value in values):
+                raise BundleError(f"image.{name} must be three numbers, for red, green and blue; got {values!r}")
+        if min(self.std) <= 0:
+            raise BundleError(f"image.std must be positive, it is divided by; got {self.std!r}")
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "ImageConfig":
+        """Read the section `image` of a bundle's config.json.
+
+        Raises:
+            BundleError: a key is missing or unknown, or a value is impossible; it names the key.
+        """
+        check_fields(cls, data, section="image")
+        triples = {}
+        for name in ("mean", "std"):
+            try:
+                triples[name] = tuple(float(value) for value in data[name])
+            except (TypeError, ValueError) as error:
+                raise BundleError(f"image.{name} must be three numbers; got {data[name]!r}") from error
+        return cls(**{**data, **triples})
+
+    def to_dict(self) -> dict[str, Any]:
+        """What `from_dict` reads, with nothing but JSON's types."""
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+
+
+class ImageTransform:
+    """Resize and crop a picture for one model; holds no state, so any number of threads may share one."""
+
+    def __init__(self, config: ImageConfig) -> None:
+        """Args: config: how the model wants its pictures."""
+        self.config = config
+        self._resize: Callable[[Image.Image, int, Image.Resampling], Image.Image] = _MODES[config.resize]
+
+    @property
+    def target_px(self) -> int:
+        """The length of shorter side that a picture should be decoded to at least: S."""
+        return self.config.size_px
+
+    def __call__(self, picture: Image.Image) -> NDArray[np.uint8]:
+        """From an RGB picture of any size to (S, S, 3) uint8, rows top to bottom, not normalised.
+
+        The pixels are those of torchvision's `Resize` and `CenterCrop` on a Pillow picture, bit by bit, which is what
+        OpenAI's and open_clip's models were trained on. Beyond a ratio of sides of `MAX_ASPECT` they may be off by
+        part of a pixel, because only the middle is resized.
+
+        Args:
+            picture: as `open_picture` returns it; another mode is converted to RGB without any care for colour.
+        """
+        rgb = picture if picture.mode == "RGB" else picture.convert("RGB")
+        square = self._resize(rgb, self.config.size_px, _RESAMPLING[self.config.interpolation])
+        return np.array(square, dtype=np.uint8)  # a copy: np.asarray of a picture is read-only
+
+
+def load_pixels(source: Source, transform: ImageTransform) -> NDArray[np.uint8]:
+    """Open a picture and bring it to a model's pixels.
+
+    Returns:
+        (S, S, 3) uint8, not normalised.
+
+    Raises:
+        InputError: the picture cannot be read.
+        MissingExtraError: its format needs an optional package.
+    """
+    return transform(open_picture(source, target_px=transform.target_px))
+
+
+def _shortest(picture: Image.Image, size: int, resampling: Image.Resampling) -> Image.Image:
+    picture = _middle(picture)
+    width, height = picture.size
+    # torchvision's arithmetic: the longer side is cut off, not rounded
+    if width <= height:
+        resized = picture.resize((size, int(size * height / width)), resampling)
+    else:
+        resized = picture.resize((int(size * width / height), size), resampling)
+    # and its centre: Python's round, which takes halves to the even number
+    left, top = round((resized.width - size) / 2.0), round((resized.height - size) / 2.0)
+    return resized.crop((left, top, left + size, top + size))
+
+
+def _middle(picture: Image.Image) -> Image.Image:
+    """The picture itself, or of one longer than `MAX_ASPECT` times its width its middle part."""
+    width, height = picture.size
+    longest = MAX_ASPECT * min(width, height)
+    if max(width, height) <= longest:
+        return picture
+    left, top = max(0, (width - longest) // 2), max(0, (height - longest) // 2)
+    return picture.crop((left, top, left + min(width, longest), top + min(height, longest)))
+
+
+def _squash(picture: Image.Image, size: int, resampling: Image.Resampling) -> Image.Image:
+    return picture.resize((size, size), resampling)
+
+
+def _longest(picture: Image.Image, size: int, resampling: Image.Resampling) -> Image.Image:
+    ratio = max(picture.size) / size
+    # open_clip's ResizeKeepRatio, except that a sliver keeps one pixel where open_clip would ask for none and fail
+    width, height = (max(1, round(side / ratio)) for side in picture.size)
+    square = Image.new("RGB", (size, size), _PADDING)
+    square.paste(picture.resize((width, height), resampling), ((size - width) // 2, (size - height) // 2))
+    return square
+
+
+_MODES = {"shortest": _shortest, "squash": _squash, "longest": _longest}

@@ -1,0 +1,12 @@
+"""Torch modules: image towers, text towers, and the CLIP that joins them. Tensors in, tensors out.
+
+Adding a tower is one file and one line here; `tests/contract/test_model.py` then runs on it by itself.
+"""
+
+IMAGE_TOWERS: dict[str, str] = {
+    "efficientnet_lite": "seesay.models.efficientnet:EfficientNetLite",
+}
+
+TEXT_TOWERS: dict[str, str] = {
+    "bert": "seesay.models.bert:Bert",
+}

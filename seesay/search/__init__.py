@@ -1,0 +1,1 @@
+"""The library of embeddings: store, matrix, index, query. Works without torch."""

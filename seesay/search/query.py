@@ -1,0 +1,109 @@
+"""Queries: a weighted sum of texts and pictures, and how it is typed.
+
+"a dog on a beach"        one text
+./photo.jpg               one picture
+"a beach" - "people"      like the first, unlike the second
+./photo.jpg + 0.5:"snow"  a picture, moved half-way towards a text
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seesay.base.errors import UsageError
+from seesay.encoders.encoder import Encoder
+from seesay.inputs.pictures import PICTURE_SUFFIXES
+
+_WEIGHT = re.compile(r"(\d+(?:\.\d*)?|\.\d+):(?=.)", re.DOTALL)
+_OPERATORS = {"+": 1.0, "-": -1.0, "−": -1.0}  # the last is what phones type for a minus sign
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Term:
+    """One part of a query: either a text or a picture, and how much it counts (negative: unlike it)."""
+
+    text: str | None = None
+    image: Path | None = None
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A sum of terms.
+
+    Raises:
+        UsageError: there is no term, or nothing is asked for but what should not be there.
+    """
+
+    terms: tuple[Term, ...]
+
+    def __post_init__(self) -> None:
+        """Refuse what has no meaning."""
+        if not any(term.weight > 0 for term in self.terms):
+            raise UsageError('a query needs something to look for, as in `"a beach" - "people"`')
+
+    def vector(self, encoder: Encoder) -> NDArray[np.float32]:
+        """The direction to search in: (E,) float32 of length 1.
+
+        Raises:
+            InputError: a picture or text of the query cannot be read.
+            UsageError: the terms cancel out.
+        """
+        total = np.zeros(encoder.dim, np.float32)
+        for term in self.terms:
+            if term.image is not None:
+                total += term.weight * encoder.encode_images([str(term.image)])[0]
+            elif term.text is not None:
+                total += term.weight * encoder.encode_texts([term.text])[0]
+        length = float(np.linalg.norm(total))
+        if length < 1e-6:
+            raise UsageError("the parts of this query cancel out; change a word or a weight")
+        return total / np.float32(length)
+
+
+def parse_query(words: Sequence[str]) -> Query:
+    """Read a query as a shell hands it over: one item an argument.
+
+    Neighbouring words without a sign between them are one text, so quotes may be left out.
+    A word is a picture when it has a picture's suffix, or is a path that exists.
+
+    Raises:
+        UsageError: a sign without a term, a picture that is not there, or nothing to look for.
+    """
+    terms: list[Term] = []
+    sign: float | None = 1.0  # None: the last word may still grow
+    for word in words:
+        if word in _OPERATORS:
+            if sign is not None and terms:
+                raise UsageError(f"two signs follow each other before {word!r}; put a word between them")
+            sign = _OPERATORS[word]
+            continue
+        term = _term(word, sign or 1.0)
+        last = terms[-1] if terms else None
+        if sign is None and last and last.text is not None and term.text is not None and term.weight == 1.0:
+            terms[-1] = Term(text=f"{last.text} {term.text}", weight=last.weight)
+        else:
+            terms.append(term)
+        sign = None
+    if sign is not None and terms:
+        raise UsageError("the query ends with a sign; say what to add or subtract")
+    return Query(tuple(terms))
+
+
+def _term(word: str, sign: float) -> Term:
+    weight = sign
+    if match := _WEIGHT.match(word):
+        weight *= float(match[1])
+        word = word[match.end() :]
+    path = Path(word).expanduser()
+    if path.suffix.lower() in PICTURE_SUFFIXES or word.startswith(("./", "../", "/", "~/")):
+        if not path.exists():
+            raise UsageError(f"there is no picture {word}")
+        return Term(image=path, weight=weight)
+    if not word.strip():
+        raise UsageError("a text of the query is empty")
+    return Term(text=word, weight=weight)

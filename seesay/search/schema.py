@@ -1,0 +1,110 @@
+"""The library's tables, as numbered migrations from the first day.
+
+`PRAGMA user_version` counts the migrations a file has had. Opening an older file applies the
+missing ones in one transaction; a newer file is refused, never guessed at. A migration that was
+released is never edited: a change is a new entry at the end.
+"""
+
+import sqlite3
+
+from seesay.base.errors import SchemaError
+
+APPLICATION_ID = 0x53656553  # "SeeS": tells our file from any other SQLite file
+
+MIGRATIONS = (
+    """
+    -- One row: what the whole library is made with and how often it changed.
+    CREATE TABLE state (
+        one INTEGER PRIMARY KEY CHECK (one = 1),
+        model_id INTEGER REFERENCES models (id),
+        generation INTEGER NOT NULL DEFAULT 0   -- grows with every change of items; derived files name it
+    );
+    INSERT INTO state (one) VALUES (1);
+
+    CREATE TABLE models (
+        id INTEGER PRIMARY KEY,
+        name TEXT NOT NULL UNIQUE,              -- Encoder.id: name@hash
+        dim INTEGER NOT NULL
+    );
+
+    -- Folders and files that were asked for: `seesay index` without a path goes through them again.
+    CREATE TABLE roots (path BLOB PRIMARY KEY) WITHOUT ROWID;
+
+    -- Places where another file system began. If one is gone, its files are out of reach, not removed.
+    CREATE TABLE mounts (path BLOB PRIMARY KEY) WITHOUT ROWID;
+
+    -- Paths are bytes: a name on disk need not be UTF-8.
+    CREATE TABLE files (
+        id INTEGER PRIMARY KEY,
+        folder BLOB NOT NULL,
+        name BLOB NOT NULL,
+        size_bytes INTEGER NOT NULL,
+        mtime_ns INTEGER NOT NULL,
+        digest BLOB NOT NULL,                   -- BLAKE2b-128 of the content: a moved file is known by it
+        UNIQUE (folder, name)
+    );
+    CREATE INDEX files_by_size ON files (size_bytes);
+    CREATE INDEX files_by_digest ON files (digest);
+
+    -- What a search can find: a picture now; a video moment has times, a tile has a box (left, top, right, bottom).
+    -- AUTOINCREMENT: an id is never used twice, so a derived row is either right or gone.
+    CREATE TABLE items (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        file_id INTEGER NOT NULL REFERENCES files (id) ON DELETE CASCADE,
+        kind TEXT NOT NULL CHECK (kind IN ('image', 'moment', 'tile')),
+        start_s REAL,
+        end_s REAL,
+        box TEXT
+    );
+    CREATE INDEX items_by_file ON items (file_id);
+
+    -- Apart from items, so that going through items does not read the vectors.
+    CREATE TABLE vectors (
+        item_id INTEGER PRIMARY KEY REFERENCES items (id) ON DELETE CASCADE,
+        model_id INTEGER NOT NULL REFERENCES models (id),
+        vector BLOB NOT NULL                    -- float16, little-endian, unit length
+    );
+    CREATE INDEX vectors_by_model ON vectors (model_id, item_id);
+
+    -- The ledger of what could not be read. Size and time are null when not even that could be read.
+    CREATE TABLE errors (
+        path BLOB PRIMARY KEY,
+        size_bytes INTEGER,
+        mtime_ns INTEGER,
+        reason TEXT NOT NULL,
+        seen_at REAL NOT NULL                   -- seconds since 1970
+    ) WITHOUT ROWID;
+
+    CREATE TABLE jobs (
+        id INTEGER PRIMARY KEY,
+        started_at REAL NOT NULL,
+        finished_at REAL,                       -- null: running, or killed
+        outcome TEXT,
+        summary TEXT                            -- JSON
+    );
+    """,
+)
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Bring an open database to the newest schema.
+
+    Raises:
+        SchemaError: the file is not a library, or a newer seesay made it.
+    """
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if application != APPLICATION_ID and (version or tables):
+        raise SchemaError("this SQLite file is not a seesay library; name another folder with `--library`")
+    if version > len(MIGRATIONS):
+        raise SchemaError(
+            f"this library has schema {version}, this seesay knows up to {len(MIGRATIONS)}; "
+            "upgrade with `pip install --upgrade seesay`"
+        )
+    for number in range(version, len(MIGRATIONS)):
+        # One script, one transaction: a crash between two statements leaves the old version whole.
+        connection.executescript(
+            f"BEGIN IMMEDIATE; PRAGMA application_id = {APPLICATION_ID};"
+            f"{MIGRATIONS[number]}; PRAGMA user_version = {number + 1}; COMMIT;"
+        )

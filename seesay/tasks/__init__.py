@@ -1,0 +1,5 @@
+"""One picture or video in, an answer out. Each task is a file and a line in this table."""
+
+TASKS = {
+    "classify": "seesay.tasks.classify:classify",
+}

@@ -1,0 +1,1 @@
+"""Losses, recipes and what runs them. Needs the extra `[train]`."""

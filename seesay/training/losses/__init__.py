@@ -1,0 +1,1 @@
+"""Losses: pure functions of two blocks of vectors."""

@@ -1,0 +1,1 @@
+"""Training runs, each a function with a complete configuration."""

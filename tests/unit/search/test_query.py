@@ -1,0 +1,62 @@
+import numpy as np
+import pytest
+from encoders import ColourEncoder
+from PIL import Image
+
+from seesay.base.errors import UsageError
+from seesay.search.query import Query, Term, parse_query
+
+
+@pytest.mark.parametrize(
+    ("words", "terms"),
+    [
+        (["a dog on a beach"], [("a dog on a beach", 1.0)]),
+        (["a", "dog"], [("a dog", 1.0)]),
+        (["a beach", "-", "people"], [("a beach", 1.0), ("people", -1.0)]),
+        (["a beach", "−", "people"], [("a beach", 1.0), ("people", -1.0)]),
+        (["2:sunset", "+", "a", "boat", "-", ".5:rain"], [("sunset", 2.0), ("a boat", 1.0), ("rain", -0.5)]),
+        (["-", "people", "+", "a beach"], [("people", -1.0), ("a beach", 1.0)]),
+        (["a beach", "2:sunset"], [("a beach", 1.0), ("sunset", 2.0)]),
+        (["at 12:30 sharp"], [("at 12:30 sharp", 1.0)]),
+    ],
+)
+def test_texts_signs_and_weights(words, terms):
+    assert [(term.text, term.weight) for term in parse_query(words).terms] == terms
+
+
+def test_a_picture_is_a_term(tmp_path):
+    picture = tmp_path / "photo.JPG"
+    picture.touch()
+    parsed = parse_query([str(picture), "+", "0.5:snow"])
+    assert parsed.terms == (Term(image=picture), Term(text="snow", weight=0.5))
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["a", "-"], "ends with a sign"),
+        (["a", "+", "-", "b"], "two signs follow each other"),
+        (["-", "people"], "something to look for"),
+        ([], "something to look for"),
+        (["a", "+", "0:b", "-", "nowhere.jpg"], "there is no picture nowhere.jpg"),
+        (["  "], "a text of the query is empty"),
+        (["0:a"], "something to look for"),
+    ],
+)
+def test_what_has_no_meaning_is_refused(words, message):
+    with pytest.raises(UsageError, match=message):
+        parse_query(words)
+
+
+def test_a_sum_is_the_unit_vector_of_the_weighted_sum(tmp_path):
+    encoder = ColourEncoder()
+    Image.new("RGB", (9, 9), (255, 0, 0)).save(tmp_path / "red.png")
+    red, blue = encoder.encode_texts(["red", "blue"])
+    query = Query((Term(image=tmp_path / "red.png", weight=2.0), Term(text="blue", weight=-1.0)))
+    expected = (2 * red - blue) / np.linalg.norm(2 * red - blue)
+    np.testing.assert_allclose(query.vector(encoder), expected, atol=1e-6)
+
+
+def test_a_query_that_cancels_out_is_refused():
+    with pytest.raises(UsageError, match="cancel out"):
+        Query((Term(text="red"), Term(text="red", weight=-1.0))).vector(ColourEncoder())
