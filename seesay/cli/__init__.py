@@ -36,18 +36,22 @@ def build_app() -> typer.Typer:
     return app
 
 
-def _root(
-    version: Annotated[
-        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)
-    ] = False,
-) -> None:
-    if version:
+def _print_version(asked: bool) -> None:
+    if asked:
         sys.stdout.write(f"seesay {metadata.version('seesay')}\n")
         raise typer.Exit
+
+
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    """What every command shares: nothing but `--version`."""
 
 
 def main() -> None:
     """The `seesay` program."""
     from seesay.cli.console import run
 
-    sys.exit(run(build_app()))
+    run(build_app())

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from seesay.base.errors import InputError, UsageError
-from seesay.cli.console import FAILED, OK, JsonOption, say, write
+from seesay.cli.console import FAILED, JsonOption, say, write
 
 if TYPE_CHECKING:
     from seesay.tasks.classify import Label
@@ -19,14 +19,12 @@ def classify(
     labels_file: Annotated[Path | None, typer.Option(help="A text file with one label a line.")] = None,
     template: Annotated[
         list[str] | None,
-        typer.Option(
-            help='A sentence with {} for the label; give several to average them. ["a photo of a {}"]'
-        ),
+        typer.Option(help='A sentence with {} for the label; give several to average them. ["a photo of a {}"]'),
     ] = None,
     top: Annotated[int, typer.Option(min=1, help="How many labels to show.")] = 5,
     model: Annotated[str, typer.Option(help="The model.")] = "starter",
     as_json: JsonOption = False,
-) -> int:
+) -> None:
     """Say which label fits each picture, without any training."""
     from seesay.encoders import load
     from seesay.tasks.classify import DEFAULT_TEMPLATE, build_classifier, rank_labels
@@ -43,7 +41,8 @@ def classify(
             say(f"seesay: {file}: {error}")
             continue
         _print(file, ranked[:top], as_json=as_json, is_alone=len(files) == 1)
-    return FAILED if failed else OK
+    if failed:
+        raise typer.Exit(FAILED)
 
 
 def read_labels(labels: str | None, labels_file: Path | None) -> list[str]:

@@ -6,40 +6,26 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
-import click
 import typer
 
 from seesay.base.errors import SeesayError
 
-OK, NOTHING_FOUND, FAILED, INTERRUPTED = 0, 1, 2, 130
+NOTHING_FOUND, FAILED = 1, 2
 
 LibraryOption = Annotated[
     Path | None,
-    typer.Option(
-        "--library", envvar="SEESAY_LIBRARY", help="The library's folder; by default in your data folder."
-    ),
+    typer.Option("--library", envvar="SEESAY_LIBRARY", help="The library's folder; by default in your data folder."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 
 
-def run(app: typer.Typer) -> int:
-    """Run a command line; say what went wrong in one line on stderr; return the exit code."""
+def run(app: typer.Typer) -> None:
+    """Run the command line and exit; what went wrong is one line on stderr. Commands end early with `typer.Exit`."""
     try:
-        result = app(standalone_mode=False)
-        sys.stdout.flush()
+        app()
     except SeesayError as error:
         say(f"seesay: {error}")
-        return FAILED
-    except click.ClickException as error:
-        error.show()
-        return FAILED
-    except (KeyboardInterrupt, click.Abort):
-        return INTERRUPTED
-    except BrokenPipeError:
-        # `seesay search … | head` closed the pipe: that is a normal end. Python must not write to it again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return OK
-    return result if isinstance(result, int) else OK
+        sys.exit(FAILED)
 
 
 def say(text: str) -> None:

@@ -8,16 +8,18 @@ from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
+import typer
+
 from seesay.base.errors import SeesayError
 from seesay.base.paths import default_library
-from seesay.cli.console import NOTHING_FOUND, OK, LibraryOption, plural, write
+from seesay.cli.console import NOTHING_FOUND, LibraryOption, plural, write
 
 PACKAGES = ("numpy", "pillow", "onnxruntime", "tokenizers", "simsimd")
 EXTRAS = {"torch": "train", "pi_heif": "heic", "rawpy": "raw"}
 LOW_DISK_BYTES = 1 << 30
 
 
-def doctor(library: LibraryOption = None) -> int:
+def doctor(library: LibraryOption = None) -> None:
     """Check versions, backend, model, library and disk; say what is wrong and how to mend it."""
     place = library or default_library()
     checks: dict[str, Callable[[], Iterator[str]]] = {
@@ -36,7 +38,8 @@ def doctor(library: LibraryOption = None) -> int:
         except SeesayError as error:
             sound = False
             write(f"FAIL  {name:<9} {error}")
-    return OK if sound else NOTHING_FOUND
+    if not sound:
+        raise typer.Exit(NOTHING_FOUND)
 
 
 def _versions() -> Iterator[str]:
@@ -76,7 +79,8 @@ def _library(place: Path) -> Iterator[str]:
     with Library.open(place, create=False) as opened:
         if found := opened.check():
             raise LibraryError(f"{place} is damaged ({found[0]}); move it away and index again")
-        yield f"{plural(len(opened), 'item')} by {opened.model_id} in {place}; {plural(len(opened.errors()), 'error')} in the ledger"
+        yield f"{plural(len(opened), 'item')} by {opened.model_id} in {place}"
+        yield f"{plural(len(opened.errors()), 'error')} in the ledger; read it with `seesay errors`"
 
 
 def _disk(place: Path) -> Iterator[str]:
@@ -85,7 +89,5 @@ def _disk(place: Path) -> Iterator[str]:
     existing = next(folder for folder in (place.absolute(), *place.absolute().parents) if folder.exists())
     free = shutil.disk_usage(existing).free
     if free < LOW_DISK_BYTES:
-        raise LibraryError(
-            f"only {free / 1e6:.0f} MB free at {existing}; a picture needs about 2 kB, make some room"
-        )
+        raise LibraryError(f"only {free / 1e6:.0f} MB free at {existing}; a picture needs about 2 kB, make some room")
     yield f"{free / 1e9:.0f} GB free at {existing}"

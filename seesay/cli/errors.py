@@ -13,9 +13,7 @@ from seesay.cli.index import run_with_bar
 
 def errors(
     library: LibraryOption = None,
-    retry: Annotated[
-        bool, typer.Option("--retry", help="Read them again, then list what still fails.")
-    ] = False,
+    retry: Annotated[bool, typer.Option("--retry", help="Read them again, then list what still fails.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show which files could not be read, and why."""

@@ -97,6 +97,6 @@ def run_with_bar(library: "Library", work: "Callable[[Bar], Summary]") -> None:
         f"{summary.unchanged:,} unchanged, {summary.failed:,} failed"
     )
     write(counts)
-    write(f"{plural(library.num_files(), 'picture')} in {library.folder}")
+    write(f"{plural(library.num_files(), 'picture')} in the library {library.folder}")
     if summary.failed:
         say("why they failed: `seesay errors`")

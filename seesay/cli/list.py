@@ -11,7 +11,8 @@ from seesay.cli.console import write
 TABLES = {
     "models": "seesay.encoders.catalog:MODELS",
     "backends": "seesay.encoders:BACKENDS",
-    "towers": "seesay.models:TOWERS",
+    "image-towers": "seesay.models:IMAGE_TOWERS",
+    "text-towers": "seesay.models:TEXT_TOWERS",
     "tasks": "seesay.tasks:TASKS",
     "commands": "seesay.cli:COMMANDS",
 }
@@ -30,4 +31,4 @@ def list_table(
             for entry in entries:
                 write(entry)
         else:
-            write(f"{name + ':':<10} {', '.join(entries)}")
+            write(f"{name:<14} {', '.join(entries)}")

@@ -1,12 +1,13 @@
 """`seesay search`: find pictures by text, by picture, or by sums of both."""
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seesay.cli.console import NOTHING_FOUND, OK, JsonOption, LibraryOption, say, write, write_paths
+from seesay.cli.console import NOTHING_FOUND, JsonOption, LibraryOption, say, write, write_paths
 
 if TYPE_CHECKING:
     from seesay.search.library import Hit
@@ -25,13 +26,14 @@ def search(
     null: Annotated[
         bool, typer.Option("-0", "--null", help="Only the paths, each ended by a zero byte, for xargs -0.")
     ] = False,
-) -> int:
+) -> None:
     """Find pictures by what is in them. The best come first; the score is a cosine."""
     from seesay.search.library import Library
     from seesay.search.query import parse_query
 
+    asked = parse_query(query)
     with Library.open(library, create=False) as opened:
-        hits = opened.search(parse_query(query), limit=limit, under=under)
+        hits = opened.search(asked, limit=limit, under=under)
     if null or paths:
         write_paths((hit.path for hit in hits), end=b"\0" if null else b"\n")
     elif as_json:
@@ -39,18 +41,18 @@ def search(
             write(json.dumps(_as_json(hit)))
     else:
         for hit in hits:
-            write(f"{hit.score:.3f}  {hit.path}")
+            write(f"{hit.score:.3f}  {_near(hit.path)}")
     if not hits:
         say("nothing found")
-    return OK if hits else NOTHING_FOUND
+        raise typer.Exit(NOTHING_FOUND)
 
 
 def _as_json(hit: "Hit") -> dict[str, str | float]:
-    found = {
-        "path": hit.path,
-        "score": round(hit.score, 6),
-        "kind": hit.kind,
-        "start_s": hit.start_s,
-        "end_s": hit.end_s,
-    }
-    return {key: value for key, value in found.items() if value is not None}
+    times = {} if hit.start_s is None or hit.end_s is None else {"start_s": hit.start_s, "end_s": hit.end_s}
+    return {"path": hit.path, "score": round(hit.score, 6), "kind": hit.kind, **times}
+
+
+def _near(path: str) -> str:
+    """The path as one would type it here: relative when it is below the current folder."""
+    here = str(Path.cwd()) + os.sep
+    return path.removeprefix(here)

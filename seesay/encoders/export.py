@@ -26,10 +26,9 @@ from seesay.encoders.weights import SCALE, Span, read_header
 from seesay.models.clip import Clip, normalize_pixels
 
 try:
-    import onnx
-    import onnxscript  # noqa: F401  torch's exporter imports it late, and fails without saying so
     import torch
     from onnx import TensorProto, helper
+    from onnxscript.optimizer import optimize_ir
     from torch import Tensor, nn
 except ModuleNotFoundError as error:
     raise MissingExtraError("exporting a model", "train") from error
@@ -90,12 +89,28 @@ class _TextSide(nn.Module):
 
 
 def _trace(side: nn.Module, inputs: tuple[Tensor, ...], dynamic: tuple[Any, ...]) -> Any:
-    """The side as an ONNX model, with its weights still inside and under torch's names."""
+    """The side as an ONNX model, with its weights still inside and under torch's names.
+
+    The optimiser may fold whatever does not depend on a weight. While it works the weights are inputs
+    of the graph, so that it cannot fold one into another: each must stay what model.safetensors holds.
+    """
     with _quiet():
         program = torch.onnx.export(
             side.eval(), inputs, dynamo=True, dynamic_shapes=dynamic, opset_version=OPSET, optimize=False, verbose=False
         )
-    assert program is not None
+        assert program is not None
+        graph = program.model.graph
+        weights = [(name, graph.initializers.pop(name)) for name in list(graph.initializers) if name.startswith("clip.")]
+        contents = {name: value.const_value for name, value in weights}
+        num_inputs = len(graph.inputs)
+        for _, value in weights:
+            value.const_value = None
+            graph.inputs.append(value)
+        optimize_ir(program.model)
+        del graph.inputs[num_inputs:]
+        for name, value in weights:
+            value.const_value = contents[name]
+            graph.initializers[name] = value
     return program.model_proto
 
 

@@ -123,7 +123,7 @@ def encode(weights: Mapping[str, Array], storage: Mapping[str, Storage]) -> dict
         prefix = max((prefix for prefix in storage if name.startswith(prefix)), key=len, default=None)
         kind = storage[prefix] if prefix is not None else "float32"
         if array.ndim < 2 or kind == "float32":
-            stored[name] = np.ascontiguousarray(array)
+            stored[name] = array.copy()
         elif kind == "float16":
             stored[name] = array.astype(np.float16)
         else:
@@ -152,7 +152,7 @@ def write_weights(path: Path, stored: Mapping[str, Array]) -> None:
         MissingExtraError: the safetensors package is not installed.
     """
     try:
-        from safetensors.numpy import save_file
+        from safetensors.numpy import save
     except ModuleNotFoundError as error:
         raise MissingExtraError("writing weights", "train") from error
-    save_file(dict(stored), path)
+    path.write_bytes(save(dict(stored)))

@@ -7,4 +7,7 @@ Tables here name what a bundle's configuration may ask for; nothing is imported 
 # Unicode normal form) is said in tokenizer.json itself; this is for what that file cannot say.
 CLEANERS = {
     "none": "seesay.inputs.tokenizer:leave",
+    "lower": "seesay.inputs.cleaners:lower",
+    "whitespace": "seesay.inputs.cleaners:whitespace",
+    "canonicalize": "seesay.inputs.cleaners:canonicalize",
 }

@@ -5,6 +5,7 @@ colour profiles, alpha, truncated downloads or named pipes. Must not know what a
 """
 
 import io
+import math
 import os
 import stat
 import struct
@@ -37,8 +38,8 @@ RAW_SUFFIXES = frozenset({
 """Lower-case suffixes of camera originals; they need the extra `raw`."""
 
 PICTURE_SUFFIXES = RAW_SUFFIXES | {
-    ".apng", ".avif", ".bmp", ".dib", ".gif", ".heic", ".heif", ".hif", ".j2k", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg",
-    ".jpx", ".mpo", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp",
+    ".apng", ".avif", ".bmp", ".dib", ".gif", ".heic", ".heif", ".hif", ".j2k", ".jfif", ".jp2", ".jpe", ".jpeg",
+    ".jpg", ".jpx", ".mpo", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp",
 }
 # fmt: on
 """Lower-case suffixes of the files that a walk over folders should take for pictures.
@@ -48,14 +49,13 @@ files (.psd), icons, and formats without a signature (.tga), as which Pillow wou
 """
 
 MAX_PIXELS = 500_000_000
-"""The most pixels a file may declare. It bounds time: a JPEG of this size takes some 3 s even at reduced scale. Phones
+"""The most pixels a file may declare. It bounds time: a JPEG of this size takes some 2 s even at reduced scale. Phones
 make 200 million, single-shot cameras 150 million."""
 
-MAX_BYTES = 1 << 30
-"""The most memory that decoding one picture may ask for, in bytes: 4 a decoded pixel, and 2 for each coefficient of a
-progressive JPEG, which holds them all whatever the scale. Converting colours takes the decoded picture once more, so
-one thread stays below twice this. Formats other than JPEG decode whole and end at Pillow's own limit before, which is
-179 million pixels."""
+MAX_BYTES = 2 << 30
+"""The most memory that reading one picture may take, in bytes, by `_BYTES_PER_PIXEL` and the size that the file
+declares. A progressive JPEG also holds every coefficient, 2 bytes each, whatever the scale. Formats other than JPEG end
+at Pillow's own limit before, 179 million pixels, unless the process has set another."""
 
 MAX_FILE_BYTES = 1 << 30
 """The largest file that is opened, in bytes: some decoders take the whole file into memory. A TIFF of 150 megapixels
@@ -63,6 +63,11 @@ with 16 bits a channel has 0.9 of this."""
 
 # Only these: Pillow knows forty more, some of which start other programs (EPS) or match almost any bytes (TGA).
 _FORMATS = ("PNG", "GIF", "WEBP", "TIFF", "BMP", "AVIF", "JPEG2000", "PPM")
+
+# The peak while a decoded pixel becomes sRGB, measured with 24 megapixels on Pillow 13, plus what alpha takes where
+# the format has it. Pillow itself needs 4 for RGB and 4 more for a converted copy.
+_BYTES_PER_PIXEL = {"JPEG": 8, "WEBP": 20, "AVIF": 16, "JPEG2000": 24, "HEIC": 20, "RAW": 16}
+_BYTES_PER_PLAIN_PIXEL = 12
 
 # Everything that Pillow, pi_heif and the plugins were seen to raise on damaged or hostile files, or that their code
 # lets through. Pillow promises OSError alone, and does not keep to it.
@@ -101,19 +106,28 @@ _FILE_KINDS = {
     stat.S_IFBLK: "a device",
 }
 
-_NOT_PICTURES = (
-    (b"%PDF", "a PDF document"),
-    (b"<", "a web page or other markup"),
-    (b"PK\x03\x04", "a ZIP archive"),
-    (b"8BPS", "a Photoshop document"),
-    (b"\x1aE\xdf\xa3", "a video"),
-    (b"RIFF", "a sound or a video"),
-    (bytes(16), "filled with zeros, as a broken copy leaves them"),
+_BEGINNINGS = (
+    (b"\x89PNG", "a damaged PNG"),
+    (b"GIF8", "a damaged GIF"),
+    (b"II*\x00", "a damaged TIFF"),
+    (b"MM\x00*", "a damaged TIFF"),
+    (b"\x00\x00\x00\x0cjP", "a damaged JPEG 2000"),
+    (b"RIFF", "a damaged WebP, or a sound or video"),
+    (b"%PDF", "not a picture but a PDF document"),
+    (b"<", "not a picture but a web page or other markup"),
+    (b"PK\x03\x04", "not a picture but a ZIP archive"),
+    (b"8BPS", "a Photoshop document; export it as PNG"),
+    (b"\x1aE\xdf\xa3", "not a picture but a video"),
+    (bytes(16), "not a picture but zeros, as a broken copy leaves them"),
 )
+_AVIF_BRANDS = (b"avif", b"avis", b"mif1", b"msf1")
 
 _RAW_SIGNATURES = (b"FUJIFILMCCD-RAW", b"IIRO", b"IIRS", b"MMOR", b"IIU\x00", b"FOVb", b"\x00MRM")
 _TIFF_SIGNATURES = (b"II*\x00", b"MM\x00*")
+_DNG_VERSION, _NEW_SUBFILE_TYPE, _THUMBNAIL = 50706, 254, 1  # two tags of TIFF, and a value of the second
 _HEIC_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"})
+
+_CUT_SHORT = ("truncated", "end of file")  # how Pillow's and libheif's messages say it
 
 _QUIET = QuietPillow()
 
@@ -126,8 +140,8 @@ def open_picture(source: Source, *, target_px: int | None = None) -> Image.Image
     Args:
         source: a path, the bytes of a file, or an open binary file.
         target_px: the length of the shorter side that the picture will be shrunk to. A JPEG or a camera original
-            much larger than that is then decoded at a reduced scale, at least twice the target (the pixels after
-            shrinking differ by 0.2 of 255 in the mean; at once the target it would be 1). None: every pixel.
+            much larger than that is then decoded at a reduced scale, at least twice the target (after shrinking the
+            pixels differ by 0.2 of 255 in the mean; at least once the target would give 0.7). None: every pixel.
 
     Returns:
         An RGB picture of 8 bits a channel that has let go of its file and carries no metadata.
@@ -191,8 +205,7 @@ def _decode(file: BinaryIO, head: bytes, suffix: str, target_px: int | None) -> 
         return _open_jpeg(file, target_px)
     if _is_heic(head):
         return _open_heic(file)
-    is_tiff = head.startswith(_TIFF_SIGNATURES)
-    if head.startswith(_RAW_SIGNATURES) or head[4:12] == b"ftypcrx " or (is_tiff and suffix in RAW_SUFFIXES):
+    if _is_raw(file, head, suffix):
         return _open_raw(file, target_px)
     try:
         picture = Image.open(file, formats=_formats())
@@ -200,10 +213,7 @@ def _decode(file: BinaryIO, head: bytes, suffix: str, target_px: int | None) -> 
         if suffix in RAW_SUFFIXES:
             return _open_raw(file, target_px)
         raise InputError(_what_else(head)) from error
-    if isinstance(picture, TiffImagePlugin.TiffImageFile) and _is_raw(picture):
-        return _open_raw(file, target_px)
-    num_pixels = picture.width * picture.height
-    _check_size(num_pixels, num_bytes=4 * num_pixels)
+    _check_size(picture.size, picture.format)
     picture.load()
     return picture
 
@@ -218,14 +228,13 @@ def _formats() -> tuple[str, ...]:
 def _open_jpeg(file: BinaryIO, target_px: int | None) -> Image.Image:
     # Not through Image.open: that refuses what a phone of 200 megapixels makes before the scale can be reduced, and
     # warns of the second picture that many cameras append (MPO), of which the first is wanted anyway.
+    file.seek(0)
     picture = JpegImagePlugin.JpegImageFile(file)
-    num_stored = picture.width * picture.height
+    stored = picture.size
     if target_px is not None:
         picture.draft(None, (2 * target_px, 2 * target_px))
-    num_bytes = 4 * picture.width * picture.height
-    if "progressive" in picture.info:
-        num_bytes += 2 * len(picture.getbands()) * num_stored
-    _check_size(num_stored, num_bytes=num_bytes)
+    per_coefficient = 2 if "progressive" in picture.info else 0
+    _check_size(picture.size, "JPEG", stored, bytes_per_stored=per_coefficient * len(picture.getbands()))
     picture.load()
     return picture
 
@@ -241,16 +250,24 @@ def _is_heic(head: bytes) -> bool:
 def _open_heic(file: BinaryIO) -> Image.Image:
     pi_heif = _import_extra("pi_heif", what="reading a HEIC picture", extra="heic")
     heif = pi_heif.open_heif(file)
-    width, height = heif.size
-    _check_size(width * height, num_bytes=4 * width * height)
+    _check_size(heif.size, "HEIC")
     picture: Image.Image = heif.to_pillow()  # upright already: libheif turns it, and its EXIF no longer asks for it
     return picture
 
 
-def _is_raw(tiff: TiffImagePlugin.TiffImageFile) -> bool:
-    """A camera original without its name: a DNG, or a TIFF whose first page calls itself a thumbnail."""
-    dng_version, new_subfile_type = 50706, 254
-    return dng_version in tiff.tag_v2 or tiff.tag_v2.get(new_subfile_type) == 1
+def _is_raw(file: BinaryIO, head: bytes, suffix: str) -> bool:
+    """A camera original: by its signature, or as a TIFF with the suffix or the marks of one.
+
+    Most are TIFFs whose first page is a thumbnail, which Pillow would gladly take for the picture.
+    """
+    if not head.startswith(_TIFF_SIGNATURES):
+        return head.startswith(_RAW_SIGNATURES) or head[4:12] == b"ftypcrx "
+    if suffix in RAW_SUFFIXES:
+        return True
+    page = TiffImagePlugin.ImageFileDirectory_v2(head[:8])
+    file.seek(page.next)
+    page.load(file)
+    return _DNG_VERSION in page or page.get(_NEW_SUBFILE_TYPE) == _THUMBNAIL
 
 
 def _open_raw(file: BinaryIO, target_px: int | None) -> Image.Image:
@@ -260,8 +277,7 @@ def _open_raw(file: BinaryIO, target_px: int | None) -> Image.Image:
     try:
         with rawpy.imread(file) as raw:
             width, height = raw.sizes.width, raw.sizes.height
-            # 12 bytes: LibRaw works on four channels of 16 bits, then writes three of 8, then Pillow's four
-            _check_size(width * height, num_bytes=12 * width * height)
+            _check_size((width, height), "RAW")
             shorter = min(width, height)
             needed = shorter if target_px is None else 2 * target_px
             preview = _raw_preview(raw, rawpy, target_px)
@@ -294,10 +310,23 @@ def _import_extra(module: str, *, what: str, extra: str) -> Any:
         raise MissingExtraError(what, extra) from error
 
 
-def _check_size(num_pixels: int, *, num_bytes: int) -> None:
-    if num_pixels > MAX_PIXELS or num_bytes > MAX_BYTES:
+def _check_size(
+    size: tuple[int, int], kind: str | None, stored: tuple[int, int] | None = None, *, bytes_per_stored: int = 0
+) -> None:
+    """Refuse, before its pixels are read, what would take too much memory or time.
+
+    Args:
+        size: width and height as they will be decoded.
+        kind: the format.
+        stored: width and height as the file has them, where they differ.
+        bytes_per_stored: memory for each stored pixel, on top of that for the decoded ones.
+    """
+    num_stored = math.prod(stored or size)
+    num_bytes = math.prod(size) * _BYTES_PER_PIXEL.get(kind or "", _BYTES_PER_PLAIN_PIXEL)
+    num_bytes += num_stored * bytes_per_stored
+    if num_stored > MAX_PIXELS or num_bytes > MAX_BYTES:
         raise InputError(
-            f"too large: {num_pixels / 1e6:,.0f} megapixels, which would take {num_bytes / 2**30:.1f} GiB to decode; "
+            f"too large: {num_stored / 1e6:,.0f} megapixels, which take {num_bytes / 2**30:.1f} GiB to read; "
             f"the limits are {MAX_PIXELS / 1e6:,.0f} megapixels and {MAX_BYTES / 2**30:.0f} GiB; make a smaller copy"
         )
 
@@ -312,13 +341,14 @@ def _upright(picture: Image.Image) -> Image.Image:
 
 
 def _what_else(head: bytes) -> str:
-    """What a file that is no picture is, as far as its first bytes tell."""
+    """What a file that no decoder took is, as far as its first bytes tell."""
     if head[4:8] == b"ftyp":
-        brand = head[8:12].decode("ascii", "replace").strip()
-        return f"not a picture that can be read here, but a file of kind {brand!r}: perhaps a video"
-    for start, name in _NOT_PICTURES:
+        if head[8:12] in _AVIF_BRANDS:
+            return "a damaged AVIF, or one that this Pillow cannot decode; try `pip install --upgrade pillow`"
+        return f"not a picture but a file of kind {head[8:12].decode('ascii', 'replace').strip()!r}, perhaps a video"
+    for start, name in _BEGINNINGS:
         if head.startswith(start):
-            return f"not a picture but {name}"
+            return name
     return f"not a picture: no known format starts with {head[:8]!r}"
 
 
@@ -331,6 +361,6 @@ def _reason(error: Exception) -> str:
     text = str(error).strip() or type(error).__name__
     if isinstance(error, Image.DecompressionBombError):
         return f"too large: {text.partition(',')[0]}; make a smaller copy"
-    if isinstance(error, EOFError) or "truncated" in text.lower():
+    if isinstance(error, EOFError) or any(sign in text.lower() for sign in _CUT_SHORT):
         return f"the file is cut short ({text}); copy or download it again"
     return f"the file is damaged ({text})"

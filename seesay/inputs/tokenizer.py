@@ -107,7 +107,7 @@ class Tokenizer:
         """Tokenize a batch.
 
         Args:
-            texts: N sentences. Broken Unicode (half a surrogate pair) becomes U+FFFD.
+            texts: N sentences. A surrogate pair becomes its character, half a pair U+FFFD.
             truncate: cut a text that is longer than the context, keeping its end token, instead of refusing it.
 
         Returns:
@@ -135,7 +135,7 @@ class Tokenizer:
         if not isinstance(text, str):
             raise UsageError(f"texts must be a list of strings; number {index} is of type {type(text).__name__}")
         name = "the text" if num_texts == 1 else f"text {index} of {num_texts}"
-        cleaned = self._clean(_SURROGATES.sub("\ufffd", text))
+        cleaned = self._clean(_join_surrogates(text))
         if not cleaned.strip():
             raise InputError(f"{name} is empty; write at least one word")
         encoding = self._backend.encode(cleaned)
@@ -158,6 +158,12 @@ class Tokenizer:
 def leave(text: str) -> str:
     """The cleaner `none`: the text as it is."""
     return text
+
+
+def _join_surrogates(text: str) -> str:
+    if _SURROGATES.search(text) is None:
+        return text
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _excerpt(text: str) -> str:

@@ -47,13 +47,17 @@ class SameConv(nn.Conv2d):
     by half a pixel.
     """
 
+    def __init__(self, inputs: int, outputs: int, *, kernel: int, stride: int, groups: int) -> None:
+        around = kernel // 2 if stride == 1 else 0  # without a stride the two agree, and this one is faster
+        super().__init__(inputs, outputs, kernel, stride, padding=around, groups=groups, bias=False)
+
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, C', ceil(H / stride), ceil(W / stride))."""
         kernel, stride = self.kernel_size[0], self.stride[0]
-        height, width = (
-            max((math.ceil(size / stride) - 1) * stride + kernel - size, 0) for size in x_BCHW.shape[2:]
-        )
-        if height or width:
+        if stride > 1:
+            height, width = (
+                max((math.ceil(size / stride) - 1) * stride + kernel - size, 0) for size in x_BCHW.shape[2:]
+            )
             x_BCHW = F.pad(x_BCHW, (width // 2, width - width // 2, height // 2, height - height // 2))
         return super().forward(x_BCHW)
 
@@ -65,7 +69,7 @@ class ConvNorm(nn.Module):
         self, inputs: int, outputs: int, *, kernel: int = 1, stride: int = 1, groups: int = 1, linear: bool = False
     ) -> None:
         super().__init__()
-        self.conv = SameConv(inputs, outputs, kernel, stride, groups=groups, bias=False)
+        self.conv = SameConv(inputs, outputs, kernel=kernel, stride=stride, groups=groups)
         self.norm = nn.BatchNorm2d(outputs, eps=1e-3, momentum=0.01)  # TensorFlow's 0.99, from the other side
         self.linear = linear
 

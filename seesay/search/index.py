@@ -125,9 +125,7 @@ def _look(store: Store, roots: Sequence[bytes], summary: Summary, *, retry: bool
             row = remembered.pop(file.name, None)
             if file.problem:
                 broken.append(ErrorRow(path=path, size_bytes=None, mtime_ns=None, reason=file.problem))
-            elif (
-                row and row.is_current and (row.size_bytes, row.mtime_ns) == (file.size_bytes, file.mtime_ns)
-            ):
+            elif row and row.is_current and (row.size_bytes, row.mtime_ns) == (file.size_bytes, file.mtime_ns):
                 summary.unchanged += 1
             elif not retry and _failed_before(store, path, file.size_bytes, file.mtime_ns):
                 summary.failed += 1
@@ -146,16 +144,14 @@ def _look(store: Store, roots: Sequence[bytes], summary: Summary, *, retry: bool
     for folder, reason in walk.unreadable.items():
         store.note_unreadable(folder, reason)
         summary.failed += 1
-    store.clear_errors(
-        [error.path for error in store.errors() if error.path in walk.listed or is_gone(error.path)]
-    )
+    store.clear_errors([error.path for error in store.errors() if error.path in walk.listed or is_gone(error.path)])
     store.add_mounts(walk.mounts)
     plan.gone += _in_vanished_folders(store, walk)
     return plan
 
 
 def _failed_before(store: Store, path: bytes, size_bytes: int, mtime_ns: int) -> bool:
-    # A failure to open has no size: the cure (a permission, a mount) does not show in size or time, so it is tried again.
+    # A failure to open has no size: its cure (a permission, a mount) does not show in size or time, so try again.
     error = store.error_at(path)
     return error is not None and (error.size_bytes, error.mtime_ns) == (size_bytes, mtime_ns)
 
@@ -187,22 +183,16 @@ def _still_gone(store: Store, paths: Iterable[bytes]) -> Iterator[FileRow]:
             yield row
 
 
-def _read_all(
-    store: Store, encoder: Encoder, wanted: Sequence[_Wanted], summary: Summary, report: Report
-) -> None:
+def _read_all(store: Store, encoder: Encoder, wanted: Sequence[_Wanted], summary: Summary, report: Report) -> None:
     """Read, encode and commit, a batch at a time, while the threads read ahead."""
-    done = 0
     batch: list[_Read] = []
     broken: list[ErrorRow] = []
     report(Progress(done=0, total=len(wanted), failed=summary.failed))
-    for read in _read_ahead(store, encoder.transform, wanted):
+    for done, read in enumerate(_read_ahead(store, encoder.transform, wanted), start=1):
         if read.error:
             broken.append(read.error)
         elif not _adopt(store, read, summary):
-            batch.append(
-                read if read.pixels is not None else _read(read.wanted, frozenset(), encoder.transform)
-            )
-        done += 1
+            batch.append(read if read.pixels is not None else _read(read.wanted, frozenset(), encoder.transform))
         if len(batch) == BATCH or len(broken) == BATCH:
             _commit(store, encoder, batch, broken, summary)
         report(Progress(done=done, total=len(wanted), failed=summary.failed + len(broken)))
@@ -235,15 +225,11 @@ def _read(wanted: _Wanted, known: frozenset[bytes], transform: ImageTransform) -
         return _Read(wanted=wanted, digest=digest, pixels=load_pixels(os.fsdecode(wanted.path), transform))
     except OSError as error:
         reason = f"cannot be opened: {error.strerror or error}"
-        return _Read(
-            wanted=wanted, error=ErrorRow(path=wanted.path, size_bytes=None, mtime_ns=None, reason=reason)
-        )
+        return _Read(wanted=wanted, error=ErrorRow(path=wanted.path, size_bytes=None, mtime_ns=None, reason=reason))
     except (InputError, MissingExtraError) as error:
         return _Read(
             wanted=wanted,
-            error=ErrorRow(
-                path=wanted.path, size_bytes=wanted.size_bytes, mtime_ns=wanted.mtime_ns, reason=str(error)
-            ),
+            error=ErrorRow(path=wanted.path, size_bytes=wanted.size_bytes, mtime_ns=wanted.mtime_ns, reason=str(error)),
         )
 
 
@@ -267,9 +253,7 @@ def _adopt(store: Store, read: _Read, summary: Summary) -> bool:
     return True
 
 
-def _commit(
-    store: Store, encoder: Encoder, batch: list[_Read], broken: list[ErrorRow], summary: Summary
-) -> None:
+def _commit(store: Store, encoder: Encoder, batch: list[_Read], broken: list[ErrorRow], summary: Summary) -> None:
     """Encode what was read and write it down, then empty both lists."""
     if batch:
         vectors = encoder.encode_pixels(np.stack([read.pixels for read in batch if read.pixels is not None]))

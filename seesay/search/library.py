@@ -127,9 +127,7 @@ class Library:
             ModelMismatchError: another model made the library, and `rebuild` is false.
         """
         with self._store.writer():
-            roots = [
-                os.path.abspath(os.fsencode(os.path.expanduser(path))) for path in paths
-            ] or self._store.roots()
+            roots = [os.path.abspath(os.fsencode(os.path.expanduser(path))) for path in paths] or self._store.roots()
             if not roots:
                 raise UsageError("nothing was added yet; name a folder, as in `seesay index ~/Pictures`")
             self._refuse_unknown(roots)
@@ -217,9 +215,7 @@ class Library:
         if isinstance(query, np.ndarray):
             length = float(np.linalg.norm(query))
             if query.shape != (self.encoder.dim,) or not np.isfinite(length) or length == 0:
-                raise UsageError(
-                    f"a query vector must be ({self.encoder.dim},), finite and not 0; got {query.shape}"
-                )
+                raise UsageError(f"a query vector must be ({self.encoder.dim},), finite and not 0; got {query.shape}")
             return np.asarray(query / length, np.float32)
         if isinstance(query, Path):
             query = Query((Term(image=query),))

@@ -165,11 +165,7 @@ def _follow(
 ) -> tuple[_Header, NDArray[np.int64]]:
     """Bring the files up to the store's generation: append and cross out, or write them anew."""
     alive = store.item_ids()
-    fits = (
-        found is not None
-        and (found[0].model, found[0].dim) == (model, dim)
-        and found[0].generation < generation
-    )
+    fits = found is not None and (found[0].model, found[0].dim) == (model, dim) and found[0].generation < generation
     if found is not None and fits:
         known = np.abs(found[1])
         old = np.where(np.isin(known, alive), known, -known)
@@ -188,16 +184,12 @@ def _follow(
             file.write(vector)
             new.append(item)
     ids = np.concatenate([old, np.array(new, np.int64)])
-    header = _Header(
-        format=FORMAT, rows_file=rows_file, model=model, dim=dim, generation=generation, num_rows=len(ids)
-    )
+    header = _Header(format=FORMAT, rows_file=rows_file, model=model, dim=dim, generation=generation, num_rows=len(ids))
     temporary = store.folder / f"{INDEX}.new"
     temporary.write_bytes(json.dumps(asdict(header)).encode() + b"\n" + ids.astype("<i8").tobytes())
     temporary.replace(store.folder / INDEX)
     for stale in store.folder.glob("matrix-*.f16"):
         if stale.name != rows_file:
-            with contextlib.suppress(
-                PermissionError
-            ):  # Windows keeps a mapped file; the next rewrite removes it
+            with contextlib.suppress(PermissionError):  # Windows keeps a mapped file; the next rewrite removes it
                 os.unlink(stale)
     return header, ids

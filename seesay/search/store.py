@@ -117,9 +117,7 @@ class Store:
             self._db.execute("PRAGMA foreign_keys = ON")
         except sqlite3.DatabaseError as error:
             self._db.close()
-            raise SchemaError(
-                f"{path} cannot be read as a library ({error}); move it away and index again"
-            ) from error
+            raise SchemaError(f"{path} cannot be read as a library ({error}); move it away and index again") from error
         except SchemaError:
             self._db.close()
             raise
@@ -237,9 +235,7 @@ class Store:
             for file in files:
                 self._forget(file.path)
                 file_id = self._add_file(file.path, file.size_bytes, file.mtime_ns, file.digest)
-                item = self._db.execute(
-                    "INSERT INTO items (file_id, kind) VALUES (?, 'image')", (file_id,)
-                ).lastrowid
+                item = self._db.execute("INSERT INTO items (file_id, kind) VALUES (?, 'image')", (file_id,)).lastrowid
                 self._db.execute(
                     "INSERT INTO vectors SELECT ?, model_id, ? FROM state",
                     (item, file.vector.astype(VECTOR).tobytes()),
@@ -263,9 +259,7 @@ class Store:
         with self.transaction():
             self._forget(path)
             file_id = self._add_file(path, row.size_bytes, mtime_ns, row.digest)
-            items = self._db.execute(
-                "SELECT id FROM items WHERE file_id = ? ORDER BY id", (row.id,)
-            ).fetchall()
+            items = self._db.execute("SELECT id FROM items WHERE file_id = ? ORDER BY id", (row.id,)).fetchall()
             for (item,) in items:
                 new = self._db.execute(
                     "INSERT INTO items (file_id, kind, start_s, end_s, box) "
@@ -316,9 +310,7 @@ class Store:
     def note_unreadable(self, path: bytes, reason: str) -> None:
         """Write a line for a folder that could not be listed; the files below it are kept."""
         with self.transaction():
-            self._db.execute(
-                "INSERT OR REPLACE INTO errors VALUES (?, NULL, NULL, ?, ?)", (path, reason, time.time())
-            )
+            self._db.execute("INSERT OR REPLACE INTO errors VALUES (?, NULL, NULL, ?, ?)", (path, reason, time.time()))
 
     def clear_errors(self, paths: Iterable[bytes]) -> None:
         """Take lines out of the ledger: the path is fine again, or gone."""
@@ -327,18 +319,14 @@ class Store:
 
     def errors(self) -> list[ErrorRow]:
         """The ledger, by path."""
-        rows = self._db.execute(
-            "SELECT path, size_bytes, mtime_ns, reason, seen_at FROM errors ORDER BY path"
-        )
+        rows = self._db.execute("SELECT path, size_bytes, mtime_ns, reason, seen_at FROM errors ORDER BY path")
         return [ErrorRow(path=p, size_bytes=s, mtime_ns=m, reason=r, seen_at=t) for p, s, m, r, t in rows]
 
     def error_at(self, path: bytes) -> ErrorRow | None:
         """The ledger's line for one path."""
         query = "SELECT path, size_bytes, mtime_ns, reason, seen_at FROM errors WHERE path = ?"
         row = self._db.execute(query, (path,)).fetchone()
-        return row and ErrorRow(
-            path=row[0], size_bytes=row[1], mtime_ns=row[2], reason=row[3], seen_at=row[4]
-        )
+        return row and ErrorRow(path=row[0], size_bytes=row[1], mtime_ns=row[2], reason=row[3], seen_at=row[4])
 
     # --- items and vectors ----------------------------------------------------------------------
 
@@ -354,22 +342,24 @@ class Store:
     def item_ids(self, *, under: bytes | None = None) -> NDArray[np.int64]:
         """Ids of the items that have a vector of the library's model, ascending; only those under a path if given."""
         if under is None:
-            query = (
-                "SELECT item_id FROM vectors WHERE model_id = (SELECT model_id FROM state) ORDER BY item_id"
-            )
+            query = "SELECT item_id FROM vectors WHERE model_id = (SELECT model_id FROM state) ORDER BY item_id"
             rows = self._db.execute(query)
         else:
             folder, name = os.path.split(under)
             query = (
                 f"SELECT item_id FROM files JOIN items ON file_id = files.id JOIN vectors ON item_id = items.id "
-                f"WHERE model_id = (SELECT model_id FROM state) AND ({_UNDER} OR (folder = ? AND name = ?)) ORDER BY item_id"
+                f"WHERE model_id = (SELECT model_id FROM state) AND ({_UNDER} OR (folder = ? AND name = ?)) "
+                "ORDER BY item_id"
             )
             rows = self._db.execute(query, (*_under(under), folder, name))
         return np.fromiter((item for (item,) in rows), np.int64)
 
     def vectors_after(self, item_id: int) -> Iterator[tuple[int, bytes]]:
         """(item id, float16 vector) of the library's model for every item after `item_id`, ascending."""
-        query = "SELECT item_id, vector FROM vectors WHERE model_id = (SELECT model_id FROM state) AND item_id > ? ORDER BY item_id"
+        query = (
+            "SELECT item_id, vector FROM vectors WHERE model_id = (SELECT model_id FROM state) AND item_id > ? "
+            "ORDER BY item_id"
+        )
         return iter(self._db.execute(query, (item_id,)))
 
     def items(self, ids: Iterable[int]) -> list[ItemRow]:
@@ -405,10 +395,7 @@ class Store:
     def check(self) -> list[str]:
         """What SQLite finds wrong with the file; empty when it is sound."""
         found = [text for (text,) in self._db.execute("PRAGMA quick_check") if text != "ok"]
-        found += [
-            f"row {row[1]} of {row[0]} points to nothing"
-            for row in self._db.execute("PRAGMA foreign_key_check")
-        ]
+        found += [f"row {row[1]} of {row[0]} points to nothing" for row in self._db.execute("PRAGMA foreign_key_check")]
         return found
 
 

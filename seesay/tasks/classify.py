@@ -102,7 +102,8 @@ def rank_labels(
     Returns:
         For each row all labels, the likeliest first.
     """
-    probability_NC = softmax(np.float32(encoder.scale) * vectors @ classifier.T)
+    cosine_NC: NDArray[np.float32] = vectors @ classifier.T
+    probability_NC = softmax(encoder.scale * cosine_NC)
     order_NC = np.argsort(-probability_NC, axis=1, kind="stable")
     return [
         [Label(labels[index], float(row[index])) for index in order]
@@ -110,8 +111,8 @@ def rank_labels(
     ]
 
 
-def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+def softmax(logits: NDArray[np.floating]) -> NDArray[np.floating]:
     """Rows to probabilities, whatever the size of the logits."""
     exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True, initial=-np.inf))
-    result: NDArray[np.float32] = exponentials / exponentials.sum(axis=-1, keepdims=True)
+    result: NDArray[np.floating] = exponentials / exponentials.sum(axis=-1, keepdims=True)
     return result

@@ -6,6 +6,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -30,8 +31,11 @@ def names(hits):
 
 def content(library):
     """Everything that counts in a library, whatever order it was added in."""
-    query = "SELECT folder, name, size_bytes, digest, vector FROM files JOIN items ON file_id = files.id JOIN vectors ON item_id = items.id"
-    with sqlite3.connect(library.folder / DATABASE) as db:
+    query = (
+        "SELECT folder, name, size_bytes, digest, vector "
+        "FROM files JOIN items ON file_id = files.id JOIN vectors ON item_id = items.id"
+    )
+    with closing(sqlite3.connect(library.folder / DATABASE)) as db:
         return sorted(db.execute(query))
 
 
@@ -274,7 +278,9 @@ def test_a_library_of_another_model_is_refused_with_the_cure(library, photos, tm
     library.add(photos)
     other = ColourEncoder("other")
     with Library.open(library.folder, encoder=other) as opened:
-        with pytest.raises(ModelMismatchError, match=r"was indexed by colours@0+, this encoder is other@0+; .*--rebuild"):
+        with pytest.raises(
+            ModelMismatchError, match=r"was indexed by colours@0+, this encoder is other@0+; .*--rebuild"
+        ):
             opened.search("red")
         with pytest.raises(ModelMismatchError):
             opened.add(photos)

@@ -1,0 +1,42 @@
+"""Writes the parts of docs/ that are made from the code. `make docs` runs it; a test holds the files to it."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from seesay.cli import COMMANDS
+
+HERE = Path(__file__).parent
+WIDTH = "100"
+
+
+def render_commands() -> str:
+    """docs/commands.md: the help of every command, as the program prints it."""
+    parts = ["# Commands\n\nMade from the program itself by `make docs`.\n"]
+    for name in COMMANDS:
+        parts.append(f"\n## seesay {name}\n\n```text\n{_help(name)}\n```\n")
+    return "".join(parts)
+
+
+def _help(name: str) -> str:
+    environment = {**os.environ, "COLUMNS": WIDTH, "TERMINAL_WIDTH": WIDTH, "NO_COLOR": "1", "TERM": "dumb"}
+    environment.pop("SEESAY_LIBRARY", None)
+    command = [sys.executable, "-m", "seesay", name, "--help"]
+    shown = subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout
+    shown = shown.replace("python -m seesay", "seesay")
+    return "\n".join(re.sub(r" +$", "", line) for line in shown.strip().splitlines())
+
+
+PAGES = {"commands.md": render_commands}
+
+
+def main() -> None:
+    """Write every page."""
+    for name, render in PAGES.items():
+        (HERE / name).write_text(render(), "utf-8")
+
+
+if __name__ == "__main__":
+    main()

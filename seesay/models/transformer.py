@@ -1,0 +1,214 @@
+"""The transformer block that every image and text tower here is made of, and the attention it rests on.
+
+CLIP's ViT, SigLIP, PE-Core and all their text towers share this one block: normalise, attend, add;
+normalise, widen, narrow, add. What differs between them is data in a tower's config.
+
+Only what a tower reads out is computed: where one token of the last block becomes the vector (the class
+token, the end token), `Block.update` leaves the others out, which is exact and saves most of that block.
+
+Shape legend: B batch, L tokens, R tokens that are read out, D width, H heads, K head width, P positions.
+
+Source: An Image is Worth 16x16 Words, arXiv:2010.11929, section 3.1; the sizes of CLIP, arXiv:2103.00020.
+"""
+
+from collections.abc import Callable
+from typing import Literal, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+Activation = Literal["gelu", "gelu_tanh", "quick_gelu"]
+
+
+def quick_gelu(x: Tensor) -> Tensor:
+    """OpenAI's approximation of GELU, x * sigmoid(1.702 x): off by up to 0.02, so never to be swapped silently."""
+    return x * torch.sigmoid(1.702 * x)
+
+
+def _gelu_tanh(x: Tensor) -> Tensor:
+    return F.gelu(x, approximate="tanh")  # what JAX calls gelu; SigLIP was trained with it
+
+
+ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
+    "gelu": F.gelu,
+    "gelu_tanh": _gelu_tanh,
+    "quick_gelu": quick_gelu,
+}
+
+
+class Rotation(NamedTuple):
+    """How much each pair of numbers of each patch's queries and keys is turned."""
+
+    cos_LK: Tensor
+    sin_LK: Tensor
+    num_prefix: int
+    """Tokens before the patches (the class token), which have no place and are not turned."""
+
+
+def attend(
+    q_BRD: Tensor,
+    k_BLD: Tensor,
+    v_BLD: Tensor,
+    num_heads: int,
+    *,
+    allowed: Tensor | None = None,
+    is_causal: bool = False,
+    rotation: Rotation | None = None,
+) -> Tensor:
+    """Multi-head attention without its projections.
+
+    Args:
+        q_BRD: (B, R, D) queries.
+        k_BLD: (B, L, D) keys.
+        v_BLD: (B, L, D) values.
+        num_heads: H, which divides D.
+        allowed: bool, broadcast to (B, H, R, L); what may be looked at, everything by default.
+        is_causal: token i looks at tokens 0 to i; then R must be L.
+        rotation: turns of queries and keys; a query that stands alone (R is 1) has no place and is not turned.
+
+    Returns:
+        (B, R, D), the heads side by side.
+    """
+    q_BHRK, k_BHLK, v_BHLK = (x.unflatten(2, (num_heads, -1)).transpose(1, 2) for x in (q_BRD, k_BLD, v_BLD))
+    if rotation is not None:
+        k_BHLK = rotate(k_BHLK, rotation)
+        if q_BRD.shape[1] == k_BLD.shape[1]:
+            q_BHRK = rotate(q_BHRK, rotation)
+    y_BHRK = F.scaled_dot_product_attention(q_BHRK, k_BHLK, v_BHLK, attn_mask=allowed, is_causal=is_causal)
+    return y_BHRK.transpose(1, 2).flatten(2)
+
+
+def rotate(x_BHLK: Tensor, rotation: Rotation) -> Tensor:
+    """Turn the pairs (x0, x1), (x2, x3), ... of every patch; the prefix stays.
+
+    Source: RoFormer, arXiv:2104.09864, equation 34.
+    """
+    prefix, patches = x_BHLK[:, :, : rotation.num_prefix], x_BHLK[:, :, rotation.num_prefix :]
+    even, odd = patches.unflatten(3, (-1, 2)).unbind(4)
+    turned = torch.stack([-odd, even], dim=4).flatten(3)
+    # fp32 tables: a bf16 angle of 24 patches is off by a tenth of a radian
+    patches = (patches * rotation.cos_LK + turned * rotation.sin_LK).to(x_BHLK.dtype)
+    return torch.cat([prefix, patches], dim=2)
+
+
+class Block(nn.Module):
+    """Attention and a feed-forward network, each of the normalised tokens and added to them.
+
+    Its fresh weights are those of PyTorch's own attention and linear layers, which is what OpenAI's code
+    starts its image towers from; a tower that starts otherwise says so itself.
+    """
+
+    def __init__(self, *, width: int, num_heads: int, mlp_dim: int, activation: Activation, norm_eps: float) -> None:
+        super().__init__()
+        self.num_heads = num_heads
+        self.activation = ACTIVATIONS[activation]
+        self.attention_norm = nn.LayerNorm(width, eps=norm_eps)
+        self.qkv = nn.Linear(width, 3 * width)
+        self.attention_out = nn.Linear(width, width)
+        self.mlp_norm = nn.LayerNorm(width, eps=norm_eps)
+        self.mlp_in = nn.Linear(width, mlp_dim)
+        self.mlp_out = nn.Linear(mlp_dim, width)
+        nn.init.xavier_uniform_(self.qkv.weight)
+        nn.init.zeros_(self.qkv.bias)
+        nn.init.zeros_(self.attention_out.bias)
+
+    def forward(self, x_BLD: Tensor, *, is_causal: bool = False, rotation: Rotation | None = None) -> Tensor:
+        """(B, L, D) -> (B, L, D): every token looks at all, or at those before it."""
+        q, k, v = self.qkv(self.attention_norm(x_BLD)).chunk(3, dim=2)
+        return self._finish(x_BLD, attend(q, k, v, self.num_heads, is_causal=is_causal, rotation=rotation))
+
+    def update(
+        self, rows_BRD: Tensor, x_BLD: Tensor, *, allowed: Tensor | None = None, rotation: Rotation | None = None
+    ) -> Tensor:
+        """What `forward` makes of some of the tokens, at the price of those only.
+
+        Args:
+            rows_BRD: (B, R, D) the tokens to compute, as they stand in `x_BLD`.
+            x_BLD: (B, L, D) all tokens, to look at.
+            allowed: bool, broadcast to (B, H, R, L); what the rows may look at.
+            rotation: turns of the keys; the row must then be the class token.
+
+        Returns:
+            (B, R, D).
+        """
+        width = x_BLD.shape[2]
+        q_BRD = F.linear(self.attention_norm(rows_BRD), self.qkv.weight[:width], self.qkv.bias[:width])
+        kv_BLD = F.linear(self.attention_norm(x_BLD), self.qkv.weight[width:], self.qkv.bias[width:])
+        k_BLD, v_BLD = kv_BLD.chunk(2, dim=2)
+        y_BRD = attend(q_BRD, k_BLD, v_BLD, self.num_heads, allowed=allowed, rotation=rotation)
+        return self._finish(rows_BRD, y_BRD)
+
+    def alone(self, x_BLD: Tensor) -> Tensor:
+        """(B, L, D) -> (B, L, D): every token looks at itself only, so that attention returns its own value.
+
+        Source: MaskCLIP, arXiv:2112.01071, section 3.2.
+        """
+        width = x_BLD.shape[2]
+        v_BLD = F.linear(self.attention_norm(x_BLD), self.qkv.weight[2 * width :], self.qkv.bias[2 * width :])
+        return self._finish(x_BLD, v_BLD)
+
+    def _finish(self, x_BRD: Tensor, attended_BRD: Tensor) -> Tensor:
+        x_BRD = x_BRD + self.attention_out(attended_BRD)
+        y_BRD: Tensor = x_BRD + self.mlp_out(self.activation(self.mlp_in(self.mlp_norm(x_BRD))))
+        return y_BRD
+
+
+class AttentionPool(nn.Module):
+    """One learned query looks at all tokens and becomes the vector: the "MAP head" of SigLIP and PE-Core.
+
+    Source: Scaling Vision Transformers, arXiv:2106.04560, section 3.1; Set Transformer, arXiv:1810.00825.
+    """
+
+    def __init__(self, *, width: int, num_heads: int, mlp_dim: int, activation: Activation, norm_eps: float) -> None:
+        super().__init__()
+        self.num_heads = num_heads
+        self.activation = ACTIVATIONS[activation]
+        self.probe = nn.Parameter(torch.empty(width))
+        self.query = nn.Linear(width, width)
+        self.key = nn.Linear(width, width)
+        self.value = nn.Linear(width, width)
+        self.attention_out = nn.Linear(width, width)
+        self.norm = nn.LayerNorm(width, eps=norm_eps)
+        self.mlp_in = nn.Linear(width, mlp_dim)
+        self.mlp_out = nn.Linear(mlp_dim, width)
+        nn.init.trunc_normal_(self.probe, std=width**-0.5)
+
+    def forward(self, x_BLD: Tensor) -> Tensor:
+        """(B, L, D) -> (B, D)."""
+        q_B1D = self.query(self.probe).expand(x_BLD.shape[0], 1, -1)
+        y_B1D = attend(q_B1D, self.key(x_BLD), self.value(x_BLD), self.num_heads)
+        return self._finish(y_B1D)[:, 0]
+
+    def alone(self, x_BLD: Tensor) -> Tensor:
+        """(B, L, D) -> (B, L, D): what the pool makes of each token if there were no other."""
+        return self._finish(self.value(x_BLD))
+
+    def _finish(self, attended_BLD: Tensor) -> Tensor:
+        x_BLD = self.attention_out(attended_BLD)
+        y_BLD: Tensor = x_BLD + self.mlp_out(self.activation(self.mlp_in(self.norm(x_BLD))))
+        return y_BLD
+
+
+def resize_positions(positions_PD: Tensor, grid: tuple[int, int], *, num_prefix: int) -> Tensor:
+    """Learned positions of a square of patches for another number of patches; the learned size is left as it is.
+
+    Args:
+        positions_PD: (num_prefix + side * side, D), rows top to bottom.
+        grid: height and width wanted, in patches.
+        num_prefix: positions before the patches', which are kept.
+
+    Returns:
+        (num_prefix + height * width, D).
+
+    Source: bicubic with antialias, as open_clip's `resize_pos_embed` and timm's `resample_abs_pos_embed` do.
+    """
+    prefix, patches = positions_PD[:num_prefix], positions_PD[num_prefix:]
+    side = round(len(patches) ** 0.5)
+    if grid == (side, side):
+        return positions_PD
+    map_1DPP = patches.unflatten(0, (side, side)).permute(2, 0, 1).unsqueeze(0)
+    # fp32: the filter's weights lose their sum of one in half precision
+    map_1DPP = F.interpolate(map_1DPP.float(), size=grid, mode="bicubic", align_corners=False, antialias=True)
+    resized = map_1DPP.squeeze(0).flatten(1).t().to(positions_PD.dtype)
+    return torch.cat([prefix, resized])

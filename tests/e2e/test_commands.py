@@ -1,0 +1,197 @@
+"""What a user types, through the real program."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+import pytest
+from painting import paint
+
+
+def test_index_then_search_by_text_and_picture(run, photos):
+    done = run("index", "photos")
+    assert done.stdout.splitlines()[0] == "3 added, 0 changed, 0 moved, 0 removed, 0 unchanged, 0 failed"
+    lines = run("search", "something red", "--limit", "2").stdout.splitlines()
+    assert len(lines) == 2
+    score, path = lines[0].split("  ")
+    assert -1 <= float(score) <= 1
+    assert path.startswith("photos/")
+    assert run("search", "photos/blue.png", "-n", "1").stdout.split() == ["1.000", "photos/blue.png"]
+    assert "0 added" in run("index").stdout
+
+
+def test_search_for_pipes(run, photos):
+    run("index", "photos")
+    found = [json.loads(line) for line in run("search", "red", "--json").stdout.splitlines()]
+    assert {entry["path"] for entry in found} == {str(path) for path in photos.iterdir()}
+    assert all(set(entry) == {"path", "score", "kind"} for entry in found)
+    paths = run("search", "red", "--paths").stdout.splitlines()
+    assert sorted(paths) == sorted(str(path) for path in photos.iterdir())
+    zeroed = run("search", "red", "-0").stdout
+    assert zeroed.split("\0")[:-1] == paths
+    piped = subprocess.run(
+        f"{sys.executable} -m seesay search red --paths | head -n 1",
+        shell=True,
+        capture_output=True,
+        text=True,
+        cwd=photos.parent,
+        env=run.environment,
+    )
+    assert (piped.stdout.splitlines(), piped.stderr) == (paths[:1], "")
+
+
+def test_a_name_that_is_not_utf8_comes_out_as_its_bytes(run, photos):
+    odd = os.fsencode(photos) + b"/caf\xe9.png"
+    shutil.copy(os.fsencode(photos / "red.png"), odd)
+    run("index", "photos")
+    assert odd in run("search", "red", "-0", text=False).stdout.split(b"\0")
+    assert "caf\\udce9.png" in run("search", "red").stdout
+
+
+def test_sums_and_under(run, photos):
+    (photos / "trip").mkdir()
+    paint(photos / "trip" / "sky.png", (90, 90, 250))
+    run("index", "photos")
+    assert run("search", "photos/blue.png", "-", "photos/red.png", "-n1").stdout.split()[1] == "photos/blue.png"
+    assert run("search", "2:red", "+", "0.5:blue", "--under", "photos/trip", "--paths").stdout.splitlines() == [
+        str(photos / "trip" / "sky.png")
+    ]
+
+
+def test_nothing_found_is_exit_code_1(run, photos):
+    run("index", "photos")
+    assert run("search", "red", "--under", "nowhere", code=1).stderr == "nothing found\n"
+
+
+def test_classify(run, photos):
+    plain = run("classify", "photos/red.png", "--labels", "red,green,blue", "--top", "2").stdout.splitlines()
+    assert len(plain) == 2
+    assert all(line.split()[0].endswith("%") for line in plain)
+    (photos / "labels.txt").write_text("red\n\ngreen \nblue\n")
+    arguments = ["--labels-file", "photos/labels.txt", "--template", "a {} thing", "--template", "{}", "--json"]
+    lines = run("classify", "photos/red.png", "photos/blue.png", *arguments).stdout.splitlines()
+    found = [json.loads(line) for line in lines]
+    assert [entry["path"] for entry in found] == ["photos/red.png", "photos/blue.png"]
+    assert sum(label["probability"] for label in found[0]["labels"]) == pytest.approx(1, abs=1e-4)
+
+
+def test_classify_goes_on_after_a_bad_file(run, photos):
+    (photos / "bad.png").write_text("no")
+    done = run("classify", "photos/bad.png", "photos/red.png", "--labels", "red,blue", code=2)
+    assert "photos/bad.png: " in done.stderr
+    assert "photos/red.png" in done.stdout
+
+
+def test_the_ledger_and_retry(run, photos):
+    (photos / "bad.jpg").write_text("this is a text")
+    done = run("index", "photos")
+    assert "1 failed" in done.stdout
+    assert "why they failed: `seesay errors`" in done.stderr
+    assert run("errors").stdout.startswith(f"{photos / 'bad.jpg'}: ")
+    assert json.loads(run("errors", "--json").stdout)["path"] == str(photos / "bad.jpg")
+    paint(photos / "ok.png", (1, 2, 3)).rename(photos / "bad.jpg")
+    assert "1 added" in run("errors", "--retry").stdout
+    assert run("errors").stderr == "no errors\n"
+
+
+def test_list_shows_every_table(run):
+    assert "starter" in run("list").stdout
+    assert run("list", "backends").stdout.split() == ["onnx", "torch"]
+
+
+def test_doctor_is_content_with_this_machine(run, photos):
+    run("index", "photos")
+    lines = run("doctor").stdout.splitlines()
+    assert {line.split()[1] for line in lines} == {"versions", "extras", "backend", "model", "library", "disk"}
+    assert all(line.startswith("ok") for line in lines)
+
+
+def test_doctor_tells_a_damaged_library(run, photos, tmp_path):
+    run("index", "photos")
+    (tmp_path / "library" / "library.sqlite").write_bytes(b"garbage" * 1000)
+    assert "FAIL  library" in run("doctor", code=1).stdout
+
+
+def test_version_and_completion(run):
+    assert run("--version").stdout.startswith("seesay ")
+    assert "complete" in run("--show-completion", "bash").stdout.lower()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["search", "red"], "there is no library in"),
+        (["index"], "nothing was added yet"),
+        (["index", "nowhere"], "there is no file or folder"),
+        (["index", "photos", "--model", "startr"], "did you mean starter?"),
+        (["search", "a", "-"], "ends with a sign"),
+        (["classify", "photos/red.png"], "name the labels with either"),
+        (["classify", "photos/red.png", "--labels", "a,a"], "given twice"),
+        (["classify", "photos/red.png", "--labels-file", "nowhere.txt"], "cannot be read"),
+        (["list", "modles"], "did you mean models?"),
+    ],
+)
+def test_an_error_is_one_line_that_names_the_cure(run, photos, arguments, message):
+    done = run(*arguments, code=2)
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_second_index_run_says_so_and_stops(run, photos, tmp_path):
+    for number in range(400):
+        paint(photos / f"{number}.png", (number % 256, 0, 0))
+    first = subprocess.Popen([sys.executable, "-m", "seesay", "index", "photos"], cwd=tmp_path, env=run.environment)
+    try:
+        deadline = time.monotonic() + 30
+        while not (tmp_path / "library" / "writer.lock").exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        assert "another process is writing" in run("index", "photos", code=2).stderr
+    finally:
+        assert first.wait(60) == 0
+
+
+def test_ctrl_c_keeps_what_was_done_and_says_so(run, photos, tmp_path):
+    import signal
+
+    for number in range(600):
+        paint(photos / f"{number}.png", (number % 256, 0, 0))
+    with subprocess.Popen(
+        [sys.executable, "-m", "seesay", "index", "photos"],
+        cwd=tmp_path,
+        env=run.environment,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as first:
+        time.sleep(2.5)
+        first.send_signal(signal.SIGINT)
+        _, stderr = first.communicate(timeout=60)
+    assert first.returncode == 130
+    assert "run it again to go on" in stderr
+    assert " 0 failed" in run("index").stdout
+
+
+def test_importing_seesay_is_cheap():
+    code = (
+        "import sys, time; start = time.perf_counter(); import seesay; took = time.perf_counter() - start;"
+        "print(took, 'torch' in sys.modules, 'onnxruntime' in sys.modules, 'numpy' in sys.modules)"
+    )
+    took, *loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert loaded == ["False", "False", "False"]
+    assert float(took) < 0.3
+
+
+def test_searching_imports_no_torch(run, photos):
+    run("index", "photos")
+    code = (
+        "import sys, seesay; library = seesay.Library.open();"
+        "print(len(library.search('red')), 'torch' in sys.modules, 'PIL.Image' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=run.environment)
+    assert done.stdout.split()[:2] == ["3", "False"]
