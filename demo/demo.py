@@ -21,12 +21,12 @@ SHEET = HERE / "contact-sheet.png"
 SEESAY = Path(sys.executable).with_name("seesay")
 ENVIRONMENT = {**os.environ, "SEESAY_LIBRARY": str(HERE / "library")}
 
+SKIMAGE = """
+    astronaut.png brick.png camera.png chelsea.png clock_motion.png coffee.png coins.png grass.png gravel.png
+    hubble_deep_field.jpg moon.png motorcycle_left.png motorcycle_right.png page.png retina.jpg rocket.jpg
+"""
 WHEELS = {
-    "scikit-image==0.26.0": (
-        "skimage/data",
-        "astronaut.png brick.png camera.png chelsea.png clock_motion.png coffee.png coins.png grass.png gravel.png "
-        "hubble_deep_field.jpg moon.png motorcycle_left.png motorcycle_right.png page.png retina.jpg rocket.jpg",
-    ),
+    "scikit-image==0.26.0": ("skimage/data", SKIMAGE),
     "scikit-learn==1.9.1": ("sklearn/datasets/images", "china.jpg flower.jpg"),
 }
 QUERIES = (["a cat"], ["a cup of coffee"], ["a rocket taking off"], [".demo/photos/motorcycle_left.png"])

@@ -14,10 +14,8 @@ WIDTH = "100"
 
 def render_commands() -> str:
     """docs/commands.md: the help of every command, as the program prints it."""
-    parts = ["# Commands\n\nMade from the program itself by `make docs`.\n"]
-    for name in COMMANDS:
-        parts.append(f"\n## seesay {name}\n\n```text\n{_help(name)}\n```\n")
-    return "".join(parts)
+    sections = (f"\n## seesay {name}\n\n```text\n{_help(name)}\n```\n" for name in COMMANDS)
+    return "# Commands\n\nMade from the program itself by `make docs`.\n" + "".join(sections)
 
 
 def _help(name: str) -> str:

@@ -76,7 +76,7 @@ class _ImageSide(nn.Module):
         self.clip = clip
 
     def forward(self, pixels: Tensor, mean: Tensor, std: Tensor) -> tuple[Tensor, Tensor]:
-        return self.clip.project_images(normalize_pixels(pixels, mean, std))
+        return self.clip.project_images_and_patches(normalize_pixels(pixels, mean, std))
 
 
 class _TextSide(nn.Module):

@@ -42,12 +42,12 @@ class TorchBackend:
     def embed_pixels(self, pixels: Pixels) -> Vectors:
         """(N, S, S, 3) uint8 -> (N, E)."""
         with torch.inference_mode():
-            return _to_numpy(self._clip.project_images(self._normalize(pixels))[0])
+            return _to_numpy(self._clip.project_images(self._normalize(pixels)))
 
     def embed_patches(self, pixels: Pixels) -> Vectors:
         """(N, S, S, 3) uint8 -> (N, P, P, E), rows top to bottom."""
         with torch.inference_mode():
-            return _to_numpy(self._clip.project_images(self._normalize(pixels))[1])
+            return _to_numpy(self._clip.project_images_and_patches(self._normalize(pixels))[1])
 
     def embed_tokens(self, ids: Ids, mask: Ids) -> Vectors:
         """(N, L) ids and (N, L) mask, 1 for a token -> (N, E)."""

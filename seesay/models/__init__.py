@@ -5,8 +5,11 @@ Adding a tower is one file and one line here; `tests/contract/test_model.py` the
 
 IMAGE_TOWERS: dict[str, str] = {
     "efficientnet_lite": "seesay.models.efficientnet:EfficientNetLite",
+    "resnet": "seesay.models.resnet:ModifiedResNet",
+    "vit": "seesay.models.vit:ViT",
 }
 
 TEXT_TOWERS: dict[str, str] = {
     "bert": "seesay.models.bert:Bert",
+    "transformer": "seesay.models.text:TextTransformer",
 }

@@ -35,7 +35,11 @@ class ImageTower(Protocol):
 
     width: int
 
-    def __call__(self, images: Tensor, /) -> tuple[Tensor, Tensor]:
+    def __call__(self, images: Tensor, /) -> Tensor:
+        """(B, 3, S, S) -> (B, D) features."""
+        ...
+
+    def with_patches(self, images: Tensor, /) -> tuple[Tensor, Tensor]:
         """(B, 3, S, S) -> (B, D) features and (B, P, P, D) patch features in the same space."""
         ...
 
@@ -81,7 +85,8 @@ class Clip(nn.Module):
 
     Attributes:
         dim: E, the length of the vectors.
-        log_scale: () the learned logarithm of the scale; starts at ln(1 / 0.07) as in the paper.
+        log_scale: () the learned logarithm of the scale; starts at ln(1 / 0.07) as in the paper, with a bias
+            at ln(10) as in SigLIP.
         bias: () the learned bias, or None; starts at -10 as in SigLIP.
     """
 
@@ -92,19 +97,23 @@ class Clip(nn.Module):
         self.text_tower = text_tower
         self.image_projection = _projection(config.image_projection, image_tower.width, config.dim)
         self.text_projection = _projection(config.text_projection, text_tower.width, config.dim)
-        self.log_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
+        self.log_scale = nn.Parameter(torch.tensor(math.log(10 if config.has_bias else 1 / 0.07)))
         self.bias = nn.Parameter(torch.tensor(-10.0)) if config.has_bias else None
 
     def embed_images(self, images: Tensor) -> Tensor:
         """(B, 3, S, S) normalised pixels -> (B, E) unit rows."""
-        return F.normalize(self.project_images(images)[0], dim=-1)
+        return F.normalize(self.project_images(images), dim=-1)
 
     def embed_texts(self, tokens: Tensor, mask: Tensor) -> Tensor:
         """(B, L) ids and (B, L) mask, 1 for a token -> (B, E) unit rows."""
         return F.normalize(self.project_texts(tokens, mask), dim=-1)
 
-    def project_images(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Pictures and their patches in the joint space, not normalised.
+    def project_images(self, images: Tensor) -> Tensor:
+        """(B, 3, S, S) normalised pixels -> (B, E), not normalised."""
+        return cast(Tensor, self.image_projection(self.image_tower(images)))
+
+    def project_images_and_patches(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Pictures and their patches in the joint space, not normalised; costs more than the pictures alone.
 
         Args:
             images: (B, 3, S, S) normalised pixels.
@@ -112,7 +121,7 @@ class Clip(nn.Module):
         Returns:
             (B, E) pictures and (B, P, P, E) patches, rows top to bottom.
         """
-        pooled_BD, patches_BPPD = self.image_tower(images)
+        pooled_BD, patches_BPPD = self.image_tower.with_patches(images)
         return self.image_projection(pooled_BD), self.image_projection(patches_BPPD)
 
     def project_texts(self, tokens: Tensor, mask: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from seesay.base.errors import UsageError
 
@@ -15,7 +15,7 @@ def from_dict(config_type: type[T], raw: Mapping[str, Any], *, where: str) -> T:
     Leftovers are errors, because a mistyped field would otherwise mean "use the default".
 
     Args:
-        config_type: a dataclass whose fields are plain numbers, strings or booleans.
+        config_type: a dataclass whose fields are plain numbers, strings, booleans, or fixed-length tuples of them.
         raw: field name -> value.
         where: what `raw` describes, for the message: "the image tower".
 
@@ -31,7 +31,7 @@ def from_dict(config_type: type[T], raw: Mapping[str, Any], *, where: str) -> T:
     wrong = [f"{name}={raw[name]!r}" for name in names if not _fits(raw[name], types[name])]
     if wrong:
         raise UsageError(f"the config of {where} has a value of the wrong type: {', '.join(wrong)}")
-    return config_type(**raw)
+    return config_type(**{name: tuple(value) if isinstance(value, list) else value for name, value in raw.items()})
 
 
 def _fits(value: Any, expected: Any) -> bool:
@@ -39,4 +39,7 @@ def _fits(value: Any, expected: Any) -> bool:
         return isinstance(value, int | float) and not isinstance(value, bool)
     if expected in (int, str, bool):
         return type(value) is expected
+    if get_origin(expected) is tuple:  # of a fixed length; JSON has lists only
+        kinds = get_args(expected)
+        return isinstance(value, list | tuple) and len(value) == len(kinds) and all(map(_fits, value, kinds))
     return value in getattr(expected, "__args__", ())  # a Literal

@@ -118,7 +118,11 @@ class EfficientNetLite(nn.Module):
         self.blocks = nn.Sequential(*blocks)
         self.head = ConvNorm(channels, config.head_dim)
 
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, images: Tensor) -> Tensor:
+        """(B, 3, H, W) normalised pixels -> (B, D) the mean over patches, not normalised."""
+        return self.with_patches(images)[0]
+
+    def with_patches(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Normalised pixels to the picture's feature and its patches'.
 
         Args:

@@ -10,7 +10,7 @@ arXiv:1904.11486; MaskCLIP, arXiv:2112.01071, section 3.2.
 """
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -39,18 +39,16 @@ class ModifiedResNetConfig:
 class ConvNorm(nn.Module):
     """A convolution without bias, batch normalisation, and mostly ReLU."""
 
-    def __init__(
-        self, inputs: int, outputs: int, *, kernel: int = 1, stride: int = 1, activation: Literal["relu", "none"] = "relu"
-    ) -> None:
+    def __init__(self, inputs: int, outputs: int, *, kernel: int = 1, stride: int = 1, linear: bool = False) -> None:
         super().__init__()
         self.conv = nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2, bias=False)
         self.norm = nn.BatchNorm2d(outputs)
-        self.activation = activation
+        self.linear = linear
 
-    def forward(self, x_BCHW: Tensor) -> Tensor:
+    def forward(self, maps: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, C', H', W')."""
-        x_BCHW = self.norm(self.conv(x_BCHW))
-        return F.relu(x_BCHW) if self.activation == "relu" else x_BCHW
+        y_BCHW = self.norm(self.conv(maps))
+        return y_BCHW if self.linear else F.relu(y_BCHW)
 
 
 class Bottleneck(nn.Module):
@@ -62,17 +60,16 @@ class Bottleneck(nn.Module):
         self.narrow = ConvNorm(inputs, channels)
         self.look = ConvNorm(channels, channels, kernel=3)
         self.shrink = nn.AvgPool2d(stride) if stride > 1 else nn.Identity()
-        self.widen = ConvNorm(channels, outputs, activation="none")
+        self.widen = ConvNorm(channels, outputs, linear=True)
         is_same = stride == 1 and inputs == outputs
-        self.shortcut = None if is_same else ConvNorm(inputs, outputs, activation="none")
+        self.shortcut = None if is_same else ConvNorm(inputs, outputs, linear=True)
         nn.init.zeros_(self.widen.norm.weight)  # every block starts as the identity
 
-    def forward(self, x_BCHW: Tensor) -> Tensor:
+    def forward(self, maps: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, C', H', W')."""
-        y_BCHW = self.widen(self.shrink(self.look(self.narrow(x_BCHW))))
-        if self.shortcut is not None:
-            x_BCHW = self.shortcut(self.shrink(x_BCHW))
-        return F.relu(x_BCHW + y_BCHW)
+        y_BCHW = self.widen(self.shrink(self.look(self.narrow(maps))))
+        same_BCHW = maps if self.shortcut is None else self.shortcut(self.shrink(maps))
+        return F.relu(same_BCHW + y_BCHW)
 
 
 class ResNetPool(nn.Module):
@@ -88,10 +85,10 @@ class ResNetPool(nn.Module):
         for parameter in (self.position_embedding, self.query.weight, self.key.weight, self.value.weight):
             nn.init.normal_(parameter, std=width**-0.5)
 
-    def forward(self, patches_BPPD: Tensor) -> Tensor:
+    def forward(self, patches: Tensor) -> Tensor:
         """(B, P, P, D) -> (B, D)."""
-        grid = (patches_BPPD.shape[1], patches_BPPD.shape[2])
-        x_BLD = patches_BPPD.flatten(1, 2)
+        grid = (patches.shape[1], patches.shape[2])
+        x_BLD = patches.flatten(1, 2)
         x_BLD = torch.cat([x_BLD.mean(dim=1, keepdim=True), x_BLD], dim=1)
         x_BLD = x_BLD + resize_positions(self.position_embedding, grid, num_prefix=1).to(x_BLD.dtype)
         return attend(self.query(x_BLD[:, :1]), self.key(x_BLD), self.value(x_BLD), self.num_heads)[:, 0]

@@ -6,7 +6,7 @@ Sources: arXiv:2103.00020 (CLIP), section 2.4; arXiv:2303.15343 (SigLIP).
 """
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -87,9 +87,8 @@ class TextTransformer(nn.Module):
         allowed_B11L = None
         if self.config.attention == "causal":
             allowed_B11L = (torch.arange(num_tokens, device=tokens.device) <= place_B1)[:, None, None]
-        row_B1D = self.blocks[-1].update(row_B1D, x_BLD, allowed=allowed_B11L)  # type: ignore[operator]
-        features: Tensor = self.last_norm(row_B1D)[:, 0]
-        return features
+        row_B1D = cast(Block, self.blocks[-1]).update(row_B1D, x_BLD, allowed=allowed_B11L)
+        return cast(Tensor, self.last_norm(row_B1D))[:, 0]
 
     def _initialise(self) -> None:
         """The paper's start: deviations from width and depth, so that the sum over blocks keeps its size.

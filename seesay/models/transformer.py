@@ -40,16 +40,18 @@ ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
 class Rotation(NamedTuple):
     """How much each pair of numbers of each patch's queries and keys is turned."""
 
-    cos_LK: Tensor
-    sin_LK: Tensor
+    cos: Tensor
+    """(P, K), the same twice for each pair."""
+    sin: Tensor
+    """(P, K)."""
     num_prefix: int
     """Tokens before the patches (the class token), which have no place and are not turned."""
 
 
 def attend(
-    q_BRD: Tensor,
-    k_BLD: Tensor,
-    v_BLD: Tensor,
+    queries: Tensor,
+    keys: Tensor,
+    values: Tensor,
     num_heads: int,
     *,
     allowed: Tensor | None = None,
@@ -59,37 +61,38 @@ def attend(
     """Multi-head attention without its projections.
 
     Args:
-        q_BRD: (B, R, D) queries.
-        k_BLD: (B, L, D) keys.
-        v_BLD: (B, L, D) values.
+        queries: (B, R, D).
+        keys: (B, L, D).
+        values: (B, L, D).
         num_heads: H, which divides D.
         allowed: bool, broadcast to (B, H, R, L); what may be looked at, everything by default.
         is_causal: token i looks at tokens 0 to i; then R must be L.
-        rotation: turns of queries and keys; a query that stands alone (R is 1) has no place and is not turned.
+        rotation: turns of queries and keys; then R must be L.
 
     Returns:
         (B, R, D), the heads side by side.
     """
-    q_BHRK, k_BHLK, v_BHLK = (x.unflatten(2, (num_heads, -1)).transpose(1, 2) for x in (q_BRD, k_BLD, v_BLD))
+    q_BHRK, k_BHLK, v_BHLK = (_split_heads(x, num_heads) for x in (queries, keys, values))
     if rotation is not None:
-        k_BHLK = rotate(k_BHLK, rotation)
-        if q_BRD.shape[1] == k_BLD.shape[1]:
-            q_BHRK = rotate(q_BHRK, rotation)
+        q_BHRK, k_BHLK = rotate(q_BHRK, rotation), rotate(k_BHLK, rotation)
     y_BHRK = F.scaled_dot_product_attention(q_BHRK, k_BHLK, v_BHLK, attn_mask=allowed, is_causal=is_causal)
     return y_BHRK.transpose(1, 2).flatten(2)
 
 
-def rotate(x_BHLK: Tensor, rotation: Rotation) -> Tensor:
-    """Turn the pairs (x0, x1), (x2, x3), ... of every patch; the prefix stays.
+def _split_heads(tokens: Tensor, num_heads: int) -> Tensor:
+    return tokens.view(*tokens.shape[:2], num_heads, -1).transpose(1, 2)
+
+
+def rotate(tokens: Tensor, rotation: Rotation) -> Tensor:
+    """Turn the pairs (x0, x1), (x2, x3), ... of every patch; (B, H, L, K) -> (B, H, L, K), the prefix as it was.
 
     Source: RoFormer, arXiv:2104.09864, equation 34.
     """
-    prefix, patches = x_BHLK[:, :, : rotation.num_prefix], x_BHLK[:, :, rotation.num_prefix :]
-    even, odd = patches.unflatten(3, (-1, 2)).unbind(4)
-    turned = torch.stack([-odd, even], dim=4).flatten(3)
-    # fp32 tables: a bf16 angle of 24 patches is off by a tenth of a radian
-    patches = (patches * rotation.cos_LK + turned * rotation.sin_LK).to(x_BHLK.dtype)
-    return torch.cat([prefix, patches], dim=2)
+    prefix, patches_BHPK = tokens[:, :, : rotation.num_prefix], tokens[:, :, rotation.num_prefix :]
+    turned_BHPK = torch.stack([-patches_BHPK[..., 1::2], patches_BHPK[..., ::2]], dim=4).flatten(3)
+    # the tables are fp32, because a bf16 angle of 24 patches would be off by a tenth of a radian
+    patches_BHPK = (patches_BHPK * rotation.cos + turned_BHPK * rotation.sin).to(tokens.dtype)
+    return torch.cat([prefix, patches_BHPK], dim=2)
 
 
 class Block(nn.Module):
@@ -113,45 +116,43 @@ class Block(nn.Module):
         nn.init.zeros_(self.qkv.bias)
         nn.init.zeros_(self.attention_out.bias)
 
-    def forward(self, x_BLD: Tensor, *, is_causal: bool = False, rotation: Rotation | None = None) -> Tensor:
+    def forward(self, tokens: Tensor, *, is_causal: bool = False, rotation: Rotation | None = None) -> Tensor:
         """(B, L, D) -> (B, L, D): every token looks at all, or at those before it."""
-        q, k, v = self.qkv(self.attention_norm(x_BLD)).chunk(3, dim=2)
-        return self._finish(x_BLD, attend(q, k, v, self.num_heads, is_causal=is_causal, rotation=rotation))
+        q_BLD, k_BLD, v_BLD = self.qkv(self.attention_norm(tokens)).chunk(3, dim=2)
+        y_BLD = attend(q_BLD, k_BLD, v_BLD, self.num_heads, is_causal=is_causal, rotation=rotation)
+        return self._finish(tokens, y_BLD)
 
-    def update(
-        self, rows_BRD: Tensor, x_BLD: Tensor, *, allowed: Tensor | None = None, rotation: Rotation | None = None
-    ) -> Tensor:
+    def update(self, rows: Tensor, tokens: Tensor, *, allowed: Tensor | None = None) -> Tensor:
         """What `forward` makes of some of the tokens, at the price of those only.
 
         Args:
-            rows_BRD: (B, R, D) the tokens to compute, as they stand in `x_BLD`.
-            x_BLD: (B, L, D) all tokens, to look at.
+            rows: (B, R, D) the tokens to compute, as they stand in `tokens`.
+            tokens: (B, L, D) all tokens, to look at.
             allowed: bool, broadcast to (B, H, R, L); what the rows may look at.
-            rotation: turns of the keys; the row must then be the class token.
 
         Returns:
             (B, R, D).
         """
-        width = x_BLD.shape[2]
-        q_BRD = F.linear(self.attention_norm(rows_BRD), self.qkv.weight[:width], self.qkv.bias[:width])
-        kv_BLD = F.linear(self.attention_norm(x_BLD), self.qkv.weight[width:], self.qkv.bias[width:])
+        width = tokens.shape[2]
+        q_BRD = F.linear(self.attention_norm(rows), self.qkv.weight[:width], self.qkv.bias[:width])
+        kv_BLD = F.linear(self.attention_norm(tokens), self.qkv.weight[width:], self.qkv.bias[width:])
         k_BLD, v_BLD = kv_BLD.chunk(2, dim=2)
-        y_BRD = attend(q_BRD, k_BLD, v_BLD, self.num_heads, allowed=allowed, rotation=rotation)
-        return self._finish(rows_BRD, y_BRD)
+        y_BRD = attend(q_BRD, k_BLD, v_BLD, self.num_heads, allowed=allowed)
+        return self._finish(rows, y_BRD)
 
-    def alone(self, x_BLD: Tensor) -> Tensor:
+    def alone(self, tokens: Tensor) -> Tensor:
         """(B, L, D) -> (B, L, D): every token looks at itself only, so that attention returns its own value.
 
         Source: MaskCLIP, arXiv:2112.01071, section 3.2.
         """
-        width = x_BLD.shape[2]
-        v_BLD = F.linear(self.attention_norm(x_BLD), self.qkv.weight[2 * width :], self.qkv.bias[2 * width :])
-        return self._finish(x_BLD, v_BLD)
+        start = 2 * tokens.shape[2]
+        v_BLD = F.linear(self.attention_norm(tokens), self.qkv.weight[start:], self.qkv.bias[start:])
+        return self._finish(tokens, v_BLD)
 
-    def _finish(self, x_BRD: Tensor, attended_BRD: Tensor) -> Tensor:
-        x_BRD = x_BRD + self.attention_out(attended_BRD)
-        y_BRD: Tensor = x_BRD + self.mlp_out(self.activation(self.mlp_in(self.mlp_norm(x_BRD))))
-        return y_BRD
+    def _finish(self, tokens: Tensor, attended: Tensor) -> Tensor:
+        x_BLD = tokens + self.attention_out(attended)
+        y_BLD: Tensor = x_BLD + self.mlp_out(self.activation(self.mlp_in(self.mlp_norm(x_BLD))))
+        return y_BLD
 
 
 class AttentionPool(nn.Module):
@@ -172,29 +173,30 @@ class AttentionPool(nn.Module):
         self.norm = nn.LayerNorm(width, eps=norm_eps)
         self.mlp_in = nn.Linear(width, mlp_dim)
         self.mlp_out = nn.Linear(mlp_dim, width)
-        nn.init.trunc_normal_(self.probe, std=width**-0.5)
+        std = width**-0.5
+        nn.init.trunc_normal_(self.probe, std=std, a=-2 * std, b=2 * std)
 
-    def forward(self, x_BLD: Tensor) -> Tensor:
+    def forward(self, tokens: Tensor) -> Tensor:
         """(B, L, D) -> (B, D)."""
-        q_B1D = self.query(self.probe).expand(x_BLD.shape[0], 1, -1)
-        y_B1D = attend(q_B1D, self.key(x_BLD), self.value(x_BLD), self.num_heads)
+        q_B1D = self.query(self.probe).expand(tokens.shape[0], 1, -1)
+        y_B1D = attend(q_B1D, self.key(tokens), self.value(tokens), self.num_heads)
         return self._finish(y_B1D)[:, 0]
 
-    def alone(self, x_BLD: Tensor) -> Tensor:
+    def alone(self, tokens: Tensor) -> Tensor:
         """(B, L, D) -> (B, L, D): what the pool makes of each token if there were no other."""
-        return self._finish(self.value(x_BLD))
+        return self._finish(self.value(tokens))
 
-    def _finish(self, attended_BLD: Tensor) -> Tensor:
-        x_BLD = self.attention_out(attended_BLD)
+    def _finish(self, attended: Tensor) -> Tensor:
+        x_BLD = self.attention_out(attended)
         y_BLD: Tensor = x_BLD + self.mlp_out(self.activation(self.mlp_in(self.norm(x_BLD))))
         return y_BLD
 
 
-def resize_positions(positions_PD: Tensor, grid: tuple[int, int], *, num_prefix: int) -> Tensor:
+def resize_positions(positions: Tensor, grid: tuple[int, int], *, num_prefix: int) -> Tensor:
     """Learned positions of a square of patches for another number of patches; the learned size is left as it is.
 
     Args:
-        positions_PD: (num_prefix + side * side, D), rows top to bottom.
+        positions: (num_prefix + side * side, D), rows top to bottom.
         grid: height and width wanted, in patches.
         num_prefix: positions before the patches', which are kept.
 
@@ -203,12 +205,11 @@ def resize_positions(positions_PD: Tensor, grid: tuple[int, int], *, num_prefix:
 
     Source: bicubic with antialias, as open_clip's `resize_pos_embed` and timm's `resample_abs_pos_embed` do.
     """
-    prefix, patches = positions_PD[:num_prefix], positions_PD[num_prefix:]
-    side = round(len(patches) ** 0.5)
+    prefix, patches_PD = positions[:num_prefix], positions[num_prefix:]
+    side = round(len(patches_PD) ** 0.5)
     if grid == (side, side):
-        return positions_PD
-    map_1DPP = patches.unflatten(0, (side, side)).permute(2, 0, 1).unsqueeze(0)
+        return positions
+    map_1DPP = patches_PD.t().reshape(1, -1, side, side)
     # fp32: the filter's weights lose their sum of one in half precision
     map_1DPP = F.interpolate(map_1DPP.float(), size=grid, mode="bicubic", align_corners=False, antialias=True)
-    resized = map_1DPP.squeeze(0).flatten(1).t().to(positions_PD.dtype)
-    return torch.cat([prefix, resized])
+    return torch.cat([prefix, map_1DPP.flatten(2)[0].t().to(positions.dtype)])

@@ -17,11 +17,12 @@ Sources: arXiv:2103.00020 (CLIP), arXiv:2303.15343 (SigLIP), arXiv:2504.13181 (P
 """
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, cast
 
 import torch
 from torch import Tensor, nn
 
+from seesay.base.errors import UsageError
 from seesay.models.transformer import Activation, AttentionPool, Block, Rotation, resize_positions
 
 
@@ -60,6 +61,8 @@ class ViT(nn.Module):
 
     def __init__(self, config: ViTConfig) -> None:
         super().__init__()
+        if config.rotary_grid and config.pooling == "class":
+            raise UsageError("rotary positions go with attention pooling only; no published model has them without")
         self.width = config.width
         self.config = config
         self.num_prefix = int(config.has_class_token)
@@ -85,7 +88,7 @@ class ViT(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, 3, S, S) normalised pixels -> (B, D) features, not normalised; S may be any, and sides may differ."""
-        return self._read_image(*self._up_to_last_block(images))
+        return self._read_image(self._encode(images))
 
     def with_patches(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Pictures and their patches.
@@ -96,25 +99,26 @@ class ViT(nn.Module):
         Returns:
             (B, D) what `forward` returns, and (B, P, P, D) patches in the same space, rows top to bottom.
         """
-        x_BLD, rotation = self._up_to_last_block(images)
-        last = self.blocks[-1]
+        tokens_BLD = self._encode(images)
+        patches_BLD = tokens_BLD[:, self.num_prefix :]
         if self.pool is None:
-            patches_BLD = self.last_norm(last.alone(x_BLD[:, self.num_prefix :]))  # type: ignore[operator]
+            patches_BLD = self.last_norm(self._last_block.alone(patches_BLD))
         else:
-            patches_BLD = self.pool.alone(self.last_norm(last(x_BLD, rotation=rotation))[:, self.num_prefix :])
-        grid = [side // self.config.patch_size for side in images.shape[2:]]
-        return self._read_image(x_BLD, rotation), patches_BLD.unflatten(1, grid)
+            patches_BLD = self.pool.alone(patches_BLD)
+        height, width = (side // self.config.patch_size for side in images.shape[2:])
+        return self._read_image(tokens_BLD), patches_BLD.view(len(images), height, width, -1)
 
-    def _read_image(self, x_BLD: Tensor, rotation: Rotation | None) -> Tensor:
-        last = self.blocks[-1]
-        if self.pool is None:
-            class_B1D = last.update(x_BLD[:, :1], x_BLD, rotation=rotation)  # type: ignore[operator]
-            pooled: Tensor = self.last_norm(class_B1D)[:, 0]
-        else:
-            pooled = self.pool(self.last_norm(last(x_BLD, rotation=rotation)))
-        return pooled
+    def _read_image(self, tokens: Tensor) -> Tensor:
+        if self.pool is not None:
+            return cast(Tensor, self.pool(tokens))
+        class_B1D = self._last_block.update(tokens[:, :1], tokens)
+        return cast(Tensor, self.last_norm(class_B1D))[:, 0]
 
-    def _up_to_last_block(self, images: Tensor) -> tuple[Tensor, Rotation | None]:
+    def _encode(self, images: Tensor) -> Tensor:
+        """(B, 3, S, S) -> (B, L, D), the tokens that the vector is read from.
+
+        With a pool those are the last ones; the class token is read while the last block runs.
+        """
         map_BDPP = self.patch_embedding(images)
         grid = (map_BDPP.shape[2], map_BDPP.shape[3])
         x_BLD = map_BDPP.flatten(2).transpose(1, 2)
@@ -123,9 +127,13 @@ class ViT(nn.Module):
         x_BLD = x_BLD + resize_positions(self.position_embedding, grid, num_prefix=self.num_prefix).to(x_BLD.dtype)
         x_BLD = self.first_norm(x_BLD)
         rotation = self._rotation(grid, images.device) if self.config.rotary_grid else None
-        for block in self.blocks[:-1]:
+        for block in self.blocks if self.pool is not None else self.blocks[:-1]:
             x_BLD = block(x_BLD, rotation=rotation)
-        return x_BLD, rotation
+        return cast(Tensor, x_BLD if self.pool is None else self.last_norm(x_BLD))
+
+    @property
+    def _last_block(self) -> Block:
+        return cast(Block, self.blocks[-1])
 
     def _rotation(self, grid: tuple[int, int], device: torch.device) -> Rotation:
         """Half of the pairs turn with the column, half with the row, in places of the grid that was trained on."""

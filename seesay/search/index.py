@@ -160,18 +160,15 @@ def _in_vanished_folders(store: Store, walk: Walk) -> Iterator[bytes]:
     """Files of folders and roots that the walk did not come to, unless they are only out of reach."""
     out_of_reach = set(walk.unreadable) | {mount for mount in store.mounts() if not os.path.ismount(mount)}
 
-    def is_reachable(path: bytes) -> bool:
-        return not any(_is_under(path, place) for place in out_of_reach)
-
     for root in walk.roots:
         for folder in store.folders_under(root):
-            if folder not in walk.listed and is_reachable(folder):
+            if folder not in walk.listed and not _is_below(folder, out_of_reach):
                 yield from (row.path for row in store.files_in(folder).values())
-    yield from filter(is_reachable, walk.missing)
+    yield from (root for root in walk.missing if not _is_below(root, out_of_reach))
 
 
-def _is_under(path: bytes, place: bytes) -> bool:
-    return path == place or path.startswith(place.rstrip(b"/") + b"/")
+def _is_below(path: bytes, places: set[bytes]) -> bool:
+    return any(path == place or path.startswith(place.rstrip(b"/") + b"/") for place in places)
 
 
 def _still_gone(store: Store, paths: Iterable[bytes]) -> Iterator[FileRow]:

@@ -151,12 +151,8 @@ class Store:
     def transaction(self) -> Iterator[None]:
         """All of the block's changes, or none."""
         self._db.execute("BEGIN IMMEDIATE")
-        try:
+        with self._db:  # commits, or rolls back when the block raises
             yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[None]:

@@ -9,8 +9,8 @@ import time
 from contextlib import closing
 
 import numpy as np
-from program import SEESAY
 from painting import paint
+from program import SEESAY
 
 NUM_PICTURES = 720
 NUM_KILLS = 20

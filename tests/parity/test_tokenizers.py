@@ -85,26 +85,22 @@ def test_a_batch_is_padded_as_openai_pads(ours, theirs):
 
 # Characters that the tokenizers library's tables of Unicode do not know yet are parted as symbols there, and as what
 # they are by Python's `regex`, whose version of Unicode depends on when it was installed. No model has seen them.
-UNKNOWN = tokenizers.pre_tokenizers.Split(tokenizers.Regex(r"\p{Cn}"), behavior="isolated")
-
-
-def is_known(text):
-    pieces = UNKNOWN.pre_tokenize_str(text)
-    probe = tokenizers.normalizers.Replace(tokenizers.Regex(r"\p{Cn}"), "").normalize_str(text)
-    return probe == text or not pieces
+DROP_UNKNOWN = tokenizers.normalizers.Replace(tokenizers.Regex(r"\p{Cn}"), "")
 
 
 @settings(max_examples=400, deadline=None)
 @given(st.text(max_size=40))
 def test_any_text_as_in_open_clip(ours, theirs, text):
     cleaned = cleaners.lower(text)
-    assume(cleaned and is_known(cleaned))
+    assume(cleaned and DROP_UNKNOWN.normalize_str(cleaned) == cleaned)
     reference = [START, *theirs.encode(text), END]
     assume(2 < len(reference) <= 77)
     assert numbers(ours, text) == reference
 
 
-ODDS = st.sampled_from(["'", "'s", " ", "s", "ſ", "_", "1", "½", "&amp;", "é", "e\u0301", "\u200d", "中", "😀", "\n", "Ã©", "A"])
+ODDS = st.sampled_from(
+    ["'", "'s", " ", "s", "ſ", "_", "1", "½", "&amp;", "é", "e\u0301", "\u200d", "中", "😀", "\n", "Ã©", "A"]
+)
 
 
 @settings(max_examples=400, deadline=None)
@@ -118,22 +114,14 @@ def test_every_known_character_falls_into_openais_class(theirs):
     """Beside a letter, beside itself and beside a mark: enough to tell the classes of OpenAI's expression apart."""
     import regex
 
-    words = tokenizers.Tokenizer.from_str(tokenizer_json().decode()).pre_tokenizer
-    split = tokenizers.pre_tokenizers.Split(tokenizers.Regex(_words()), behavior="removed", invert=True)
-    assert words is not None
-    others = []
-    for code in range(0x110000):
-        character = chr(code)
-        if 0xD800 <= code < 0xE000 or not is_known(character):
-            continue
-        text = f"a{character}{character}!"
-        if regex.findall(theirs.pat, text) != [piece for piece, _ in split.pre_tokenize_str(text)]:
-            others.append(hex(code))
-    assert others == []
-
-
-def _words():
-    return json.loads(tokenizer_json())["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"]
+    pattern = json.loads(tokenizer_json())["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"]
+    split = tokenizers.pre_tokenizers.Split(tokenizers.Regex(pattern), behavior="removed", invert=True)
+    everything = "".join(chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000)
+    known = DROP_UNKNOWN.normalize_str(everything)
+    assert len(known) > 100_000
+    for start in range(0, len(known), 2000):
+        text = " ".join(f"a{character}{character}!" for character in known[start : start + 2000])
+        assert regex.findall(theirs.pat, text) == [piece for piece, _ in split.pre_tokenize_str(text)]
 
 
 @pytest.fixture(scope="session")
@@ -163,7 +151,9 @@ def test_transformers_agrees_on_a_text_that_was_cleaned(ours, hf, kind):
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.text(st.characters(max_codepoint=0x17F, exclude_categories=["Cc"], exclude_characters="&ŉſİ´¨¯¸ˆ˜"), max_size=40))
+@given(
+    st.text(st.characters(max_codepoint=0x17F, exclude_categories=["Cc"], exclude_characters="&ŉſİ´¨¯¸ˆ˜"), max_size=40)
+)
 def test_cleaned_latin_text_as_in_transformers(ours, hf, text):
     cleaned = cleaners.lower(text)
     assume(cleaned and len(cleaned) < 20)
@@ -174,9 +164,9 @@ def test_the_file_we_write_for_transformers_is_theirs(hf, tmp_path):
     path = tmp_path / "tokenizer.json"
     path.write_bytes(tokenizer_json(cleans=True))
     written = tokenizers.Tokenizer.from_file(str(path))
-    for text in CORPUS.values():
-        if not any("\ud800" <= character <= "\udfff" for character in text):
-            assert written.encode(text).ids == hf(text)["input_ids"]
+    # the surrogates are no text to Rust; of the long s and the iota our expression says what OpenAI's does
+    for kind in CORPUS.keys() - {"surrogate pair", "lone surrogate", "long s", "iota"}:
+        assert written.encode(CORPUS[kind]).ids == hf(CORPUS[kind])["input_ids"]
 
 
 @pytest.mark.parametrize("clean", ["lower", "whitespace", "canonicalize"])
@@ -192,7 +182,7 @@ def test_siglips_cleaning_is_open_clips_on_the_corpus(open_clip, kind):
 
 
 def test_a_sentencepiece_tokenizer_as_in_open_clip(open_clip, transformers, tmp_path):
-    """SigLIP's way from text to numbers, with a small vocabulary of the same kind: 64 tokens, padded with the end token."""
+    """SigLIP's way from text to numbers, with a small vocabulary of the same kind, padded to 64 tokens."""
     folder = tmp_path / "t5"
     _make_t5(transformers, folder)
     reference = open_clip.tokenizer.HFTokenizer(str(folder), context_length=64, clean="canonicalize")
@@ -204,7 +194,9 @@ def test_a_sentencepiece_tokenizer_as_in_open_clip(open_clip, transformers, tmp_
 
 def _make_t5(transformers, folder):
     pieces = ["</s>", "<pad>", "<unk>", "▁", *"abcdefghijklmnopqrstuvwxyz", "▁cat", "▁dog", "▁the", "▁on", "beach"]
-    backend = tokenizers.Tokenizer(tokenizers.models.Unigram([(piece, -float(i)) for i, piece in enumerate(pieces)], 2, False))
+    backend = tokenizers.Tokenizer(
+        tokenizers.models.Unigram([(piece, -float(i)) for i, piece in enumerate(pieces)], 2, False)
+    )
     backend.pre_tokenizer = tokenizers.pre_tokenizers.Metaspace()
     backend.post_processor = tokenizers.processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 0)])
     fast = transformers.PreTrainedTokenizerFast(

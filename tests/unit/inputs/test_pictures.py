@@ -322,7 +322,7 @@ def test_nothing_optional_is_imported_before_it_is_needed():
         (b"\x00\x00\x00\x20ftypisom" + bytes(52), "a file of kind 'isom', perhaps a video"),
         (b"\x00\x00\x00\x20ftypavif" + bytes(52), "a damaged AVIF"),
         (bytes(5000), "not a picture but zeros"),
-        (PNG[:8] + b"x" * 20, "a damaged PNG"),
+        (b"\x89PNG, more or less", "a damaged PNG"),
         (b"GIF89a", "a damaged GIF"),
         (b"RIFF\x00\x00\x00\x00WAVEfmt ", "a damaged WebP, or a sound or video"),
         (b"II*\x00\x08\x00\x00\x00" + bytes(60), "a damaged TIFF"),
@@ -358,7 +358,7 @@ def with_jpeg_size(data, width, height):
 
 
 def test_a_picture_that_would_take_too_much_time_or_memory_is_refused_before_it_is_decoded():
-    with pytest.raises(InputError, match="too large: 3,600 megapixels.*the limits are 500 megapixels and 2 GiB"):
+    with pytest.raises(InputError, match=r"too large: 3,600 megapixels.*the limits are 500 megapixels and 2 GiB"):
         open_picture(with_jpeg_size(JPEG, 60_000, 60_000), target_px=224)
     header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
     png = PNG[:16] + header + struct.pack(">I", zlib.crc32(b"IHDR" + header)) + PNG[33:]
@@ -405,7 +405,7 @@ def test_what_is_no_regular_file_is_refused_and_never_waited_for(tmp_path):
 def test_the_systems_reasons_come_without_the_path(tmp_path, monkeypatch):
     (tmp_path / "link.jpg").symlink_to(tmp_path / "gone.jpg")
     for path in (tmp_path / "none.jpg", tmp_path / "link.jpg"):
-        with pytest.raises(InputError, match="^no such file or directory$"):
+        with pytest.raises(InputError, match=r"^no such file or directory$"):
             open_picture(path)
     with pytest.raises(InputError, match="no file can have this name"):
         open_picture("a\0b.jpg")
@@ -415,14 +415,14 @@ def test_the_systems_reasons_come_without_the_path(tmp_path, monkeypatch):
 
     (tmp_path / "mine.jpg").write_bytes(JPEG)
     monkeypatch.setattr(Path, "open", refuse)  # the user of a test may be root, who is never refused
-    with pytest.raises(InputError, match="^permission denied$"):
+    with pytest.raises(InputError, match=r"^permission denied$"):
         open_picture(tmp_path / "mine.jpg")
 
 
 def test_an_open_file_that_was_closed_is_refused():
     file = io.BytesIO(PNG)
     file.close()
-    with pytest.raises(InputError, match="cannot be read .*closed"):
+    with pytest.raises(InputError, match=r"cannot be read .*closed"):
         open_picture(file)
 
 
