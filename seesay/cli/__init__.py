@@ -15,6 +15,8 @@ COMMANDS = {
     "index": "seesay.cli.index:index",
     "search": "seesay.cli.search:search",
     "classify": "seesay.cli.classify:classify",
+    "models": "seesay.cli.models:models",
+    "export": "seesay.cli.export:export",
     "list": "seesay.cli.list:list_table",
     "errors": "seesay.cli.errors:errors",
     "doctor": "seesay.cli.doctor:doctor",
@@ -32,7 +34,11 @@ def build_app() -> typer.Typer:
     )
     app.callback()(_root)
     for name in COMMANDS:
-        app.command(name)(resolve(COMMANDS, name, kind="command"))
+        command = resolve(COMMANDS, name, kind="command")
+        if isinstance(command, typer.Typer):  # one with commands of its own
+            app.add_typer(command, name=name)
+        else:
+            app.command(name)(command)
     return app
 
 

@@ -163,6 +163,23 @@ def write_bundle(bundle: Bundle, weights: Mapping[str, Array], tokenizer: bytes,
     return bundle
 
 
+def copy_bundle(bundle: Bundle, folder: Path, *, storage: Mapping[str, Storage] | None = None) -> Bundle:
+    """Write a bundle's three essential files elsewhere; graphs and self-test are made there by `export`.
+
+    Args:
+        bundle: what to copy.
+        folder: where to.
+        storage: store the matrices in another way, see `weights.encode`; by default byte for byte.
+    """
+    if storage is not None:
+        tokenizer = (bundle.folder / TOKENIZER).read_bytes()
+        return write_bundle(dataclasses.replace(bundle, folder=folder), bundle.read_weights(), tokenizer, storage)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in (CONFIG, WEIGHTS, TOKENIZER):
+        shutil.copyfile(bundle.folder / name, folder / name)
+    return Bundle.open(folder)
+
+
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file so that a reader sees the old one or the new one, never half of it."""
     fresh = path.with_name(f".{path.name}.{os.getpid()}")

@@ -34,7 +34,7 @@ except ModuleNotFoundError as error:
     raise MissingExtraError("exporting a model", "train") from error
 
 OPSET = 20  # the first with the exact Gelu as one operator
-_INLINE_LIMIT_BYTES = 4096  # constants of the code itself (shapes, epsilons) may stay in the graph
+_INLINE_LIMIT_BYTES = 1 << 20  # constants of the code itself (shapes, epsilons, rotary tables) may stay in the graph
 _ONNX_TYPES = {
     "float32": TensorProto.FLOAT,
     "float16": TensorProto.FLOAT16,

@@ -131,7 +131,9 @@ class BundleEncoder:
             self._tokenizer = Tokenizer(self.bundle.folder / TOKENIZER, self.bundle.text)
         ids_NL, mask_NL = self._tokenizer(texts, truncate=self._truncate)
         vectors_NE = np.empty((len(texts), self.dim), dtype=np.float32)
-        for rows, length in _buckets(mask_NL.sum(axis=1)):
+        # a tower that looks at the padding gets all of it
+        lengths_N = mask_NL.sum(axis=1) if self.bundle.text.padding == "longest" else np.full(len(texts), ids_NL.shape[1])
+        for rows, length in _buckets(lengths_N):
             ids, mask = (np.ascontiguousarray(array[rows, :length], dtype=np.int64) for array in (ids_NL, mask_NL))
             vectors_NE[rows] = self._backend.embed_tokens(ids, mask)
         return self._unit(vectors_NE)

@@ -178,4 +178,6 @@ def _projection(kind: Projection, width: int, dim: int) -> nn.Module:
         return nn.Identity()
     layer = nn.Linear(width, dim, bias=kind == "affine")
     nn.init.normal_(layer.weight, std=width**-0.5)  # the paper's initialisation of both projections
+    if kind == "affine":
+        nn.init.zeros_(layer.bias)
     return layer

@@ -199,6 +199,11 @@ _PES: dict[str, tuple[int, int, int, int, int, int, int, int, int]] = {
 }
 
 
+# how SigLIP reads a text, and how its towers are joined
+SIGLIP_READING: Section = {"attention": "full", "pooling": "last", "end_id": 1}
+SIGLIP_HEAD: Section = {"image_projection": "none", "text_projection": "affine", "has_bias": True}
+
+
 def _clips() -> Iterator[tuple[str, Variant]]:
     for suffix, activation in (("", "gelu"), ("-quickgelu", "quick_gelu")):
         for name, (dim, image_size, width, num_blocks, text_width) in _RESNETS.items():
@@ -226,13 +231,11 @@ def _siglips() -> Iterator[tuple[str, Variant]]:
             "num_heads": num_heads,
             "mlp_dim": mlp_dim,
             "norm_eps": 1e-6,
-            "attention": "full",
-            "pooling": "last",
-            "end_id": 1,
         }
-        projection = "none" if name == "ViT-SO400M-16-SigLIP-i18n-256" else "affine"
-        head = {"image_projection": "none", "text_projection": projection, "has_bias": True}
-        yield name, Variant(model=clip(dim, image, words) | head, family=family)
+        head = dict(SIGLIP_HEAD)
+        if name == "ViT-SO400M-16-SigLIP-i18n-256":
+            head["text_projection"] = "none"
+        yield name, Variant(model=clip(dim, image, words | SIGLIP_READING) | head, family=family)
 
 
 def _pes() -> Iterator[tuple[str, Variant]]:

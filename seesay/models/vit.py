@@ -106,7 +106,7 @@ class ViT(nn.Module):
         else:
             patches_BLD = self.pool.alone(patches_BLD)
         height, width = (side // self.config.patch_size for side in images.shape[2:])
-        return self._read_image(tokens_BLD), patches_BLD.view(len(images), height, width, -1)
+        return self._read_image(tokens_BLD), patches_BLD.view(images.shape[0], height, width, -1)
 
     def _read_image(self, tokens: Tensor) -> Tensor:
         if self.pool is not None:
@@ -123,7 +123,7 @@ class ViT(nn.Module):
         grid = (map_BDPP.shape[2], map_BDPP.shape[3])
         x_BLD = map_BDPP.flatten(2).transpose(1, 2)
         if self.class_embedding is not None:
-            x_BLD = torch.cat([self.class_embedding.expand(len(x_BLD), 1, -1).to(x_BLD.dtype), x_BLD], dim=1)
+            x_BLD = torch.cat([self.class_embedding.expand(x_BLD.shape[0], 1, -1).to(x_BLD.dtype), x_BLD], dim=1)
         x_BLD = x_BLD + resize_positions(self.position_embedding, grid, num_prefix=self.num_prefix).to(x_BLD.dtype)
         x_BLD = self.first_norm(x_BLD)
         rotation = self._rotation(grid, images.device) if self.config.rotary_grid else None

@@ -12,6 +12,7 @@ import tokenizers
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from seesay.encoders.recipes import read_tokenizer
 from seesay.inputs import cleaners
 from seesay.inputs.openai import text_config, tokenizer_json
 from seesay.inputs.tokenizer import TextConfig, Tokenizer
@@ -203,3 +204,20 @@ def _make_t5(transformers, folder):
         tokenizer_object=backend, eos_token="</s>", pad_token="<pad>", unk_token="<unk>"
     )
     fast.save_pretrained(folder)
+
+
+@pytest.mark.parametrize("has_start", [False, True])
+def test_start_and_end_tokens_as_transformers_reads_a_folder(transformers, tmp_path, has_start):
+    """Gemma's tokenizer, which SigLIP 2 uses, keeps in a second file whether a text gets them."""
+    words = {word: number for number, word in enumerate(["<pad>", "<eos>", "<bos>", "<unk>", "▁", *"acdgot"])}
+    made = transformers.GemmaTokenizer(vocab=words, merges=[], add_bos_token=has_start, add_eos_token=True)
+    made.save_pretrained(tmp_path)
+    reference = transformers.AutoTokenizer.from_pretrained(tmp_path)
+    path = tmp_path / "ours.json"
+    path.write_bytes(read_tokenizer(tmp_path))
+    tokenizer = Tokenizer(path, TextConfig(context_length=16, pad_id=0, padding="longest", cleaner="none"))
+    for text in ("a cat", "dog do", "to a dog cot"):
+        expected = reference(text)["input_ids"]
+        assert expected[-1] == 1
+        assert (expected[0] == 2) == has_start
+        assert numbers(tokenizer, text) == expected

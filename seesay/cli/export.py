@@ -1,0 +1,70 @@
+"""`seesay export`: a model in the format of another program, or its graphs again."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from seesay.base.errors import UsageError
+from seesay.cli.console import write
+
+if TYPE_CHECKING:
+    from seesay.encoders.bundle import Bundle
+
+Format = Literal["onnx", "hf", "open_clip"]
+
+
+def export(
+    name: Annotated[str, typer.Argument(help="A model that is on this machine: its name, or its folder.")],
+    to: Annotated[
+        Format, typer.Option("--to", help="onnx: our folder with ONNX graphs; hf: transformers; open_clip: open_clip.")
+    ] = "onnx",
+    out: Annotated[
+        Path | None, typer.Option(help="The folder to write; by default named after the model, and for onnx in place.")
+    ] = None,
+    int8: Annotated[bool, typer.Option("--int8", help="Store the matrices in 8 bits: a quarter of the size.")] = False,
+) -> None:
+    """Write a model for other programs.
+
+    In place, onnx makes the graphs and the self-test of a model again. Needs the extra: pip install 'seesay[train]'
+    """
+    from seesay.encoders.catalog import open_bundle
+
+    bundle = open_bundle(name)
+    if int8 and to != "onnx":
+        raise UsageError(f"--int8 is for --to onnx; {to} has its own ways to make a model smaller")
+    if to == "onnx":
+        folder = _export_onnx(bundle, out or (_default_folder(bundle, "int8") if int8 else bundle.folder), int8=int8)
+    else:
+        folder = out or _default_folder(bundle, to)
+        _refuse_existing(folder)
+        _export_foreign(bundle, folder, to)
+    write(f"{folder}")
+
+
+def _export_onnx(bundle: "Bundle", folder: Path, *, int8: bool) -> Path:
+    from seesay.encoders.bundle import copy_bundle
+    from seesay.encoders.export import export as export_graphs
+
+    if folder.resolve() != bundle.folder.resolve():
+        _refuse_existing(folder)
+        copy_bundle(bundle, folder, storage={"": "int8"} if int8 else None)
+    elif int8:
+        raise UsageError(f"--int8 would change {folder} in place; name another folder with --out")
+    export_graphs(folder)
+    return folder
+
+
+def _export_foreign(bundle: "Bundle", folder: Path, to: Format) -> None:
+    from seesay.encoders.foreign import write_hf, write_open_clip
+
+    (write_hf if to == "hf" else write_open_clip)(bundle, folder)
+
+
+def _default_folder(bundle: "Bundle", suffix: str) -> Path:
+    return Path(f"{bundle.name.replace('/', '-')}-{suffix}")
+
+
+def _refuse_existing(folder: Path) -> None:
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UsageError(f"{folder} is there already and not empty; name another with --out")

@@ -1,0 +1,173 @@
+"""Joining an image classifier and a text tower without pictures, in closed form.
+
+A classifier's row says what its class looks like: the direction in which a picture's feature must point
+to be called so. What a word WordNet has for a kind of class ("dog") looks like is the mean of the rows
+below it. From many such (text, direction) pairs a kernel regression learns what any text looks like.
+
+Arrays in, arrays out; knows neither files nor torch.
+Shape legend: N texts, M anchors, C classes, D width of the text tower, F width of the image tower, E embedding.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seesay.training.wordnet import WordNet
+
+Matrix = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Concept:
+    """Something that texts can name, and the classes that show it."""
+
+    name: str
+    """The plainest name."""
+    names: tuple[str, ...]
+    """All of them, the plainest first."""
+    gloss: str
+    classes: tuple[int, ...]
+    """Indices into the classifier's rows."""
+    is_class: bool
+    """Whether it is one of the classifier's own classes, not a kind of several."""
+
+
+def find_concepts(
+    wordnet: WordNet, class_names: Mapping[str, str], *, max_classes: int, left_out: frozenset[int] = frozenset()
+) -> list[Concept]:
+    """Every class, and every synset above one.
+
+    Args:
+        wordnet: the nouns.
+        class_names: wnid -> plain name, in the order of the classifier's rows.
+        max_classes: kinds with more classes than that ("entity") look like nothing in particular.
+        left_out: rows to do without, to measure on them.
+    """
+    below: dict[str, list[int]] = {}
+    for index, wnid in enumerate(class_names):
+        if index not in left_out:
+            for synset in (wnid, *wordnet.ancestors(wnid)):
+                below.setdefault(synset, []).append(index)
+    concepts = []
+    for wnid, classes in below.items():
+        if len(classes) > max_classes:
+            continue
+        synset = wordnet[wnid]
+        plain = [class_names[wnid].partition(" (")[0]] if wnid in class_names else []
+        names = tuple(dict.fromkeys([*plain, *synset.names]))  # in order, without repeats
+        concepts.append(Concept(names[0], names, synset.gloss, tuple(classes), wnid in class_names))
+    return concepts
+
+
+def write_texts(concept: Concept) -> list[str]:
+    """How people would name a concept: bare, plural, in phrases and sentences, and by its definition."""
+    texts = []
+    for name in concept.names:
+        one, many = with_article(name), plural(name)
+        texts += [name, f"a photo of {one}", f"a picture of {many}", f"{one} outside", f"a close-up of {one}"]
+        texts += [f"two {many}", f"there is {one} in the picture."]
+    return [*texts, concept.gloss, f"{concept.name}, {concept.gloss}"]
+
+
+def with_article(noun: str) -> str:
+    """"dog" -> "a dog"; a guess by the first letter."""
+    return f"{'an' if noun[:1].lower() in 'aeiou' else 'a'} {noun}"
+
+
+def plural(noun: str) -> str:
+    """"fox" -> "foxes"; a guess by the last letters, wrong for mice and geese."""
+    if noun.endswith(("s", "x", "z", "ch", "sh")):
+        return f"{noun}es"
+    if noun.endswith("y") and noun[-2:-1] not in "aeiou":
+        return f"{noun[:-1]}ies"
+    return f"{noun}s"
+
+
+def directions(rows_CF: Matrix) -> Matrix:
+    """Where classes lie: the classifier's rows without what all share, as (C, F) unit rows."""
+    return unit(rows_CF - rows_CF.mean(axis=0))
+
+
+def look_of(concept: Concept, directions_CF: Matrix) -> Matrix:
+    """What a concept looks like: the (F,) unit mean of its classes' directions."""
+    return unit(directions_CF[list(concept.classes)].mean(axis=0))
+
+
+def principal_axes(directions_CF: Matrix, dim: int) -> Matrix:
+    """The (E, F) orthonormal axes that keep most of the classes' directions; the joint space."""
+    return np.linalg.svd(directions_CF, full_matrices=False)[2][:dim]
+
+
+def kernel(texts_ND: Matrix, anchors_MD: Matrix, sharpness: float) -> Matrix:
+    """(N, M) weights, exp(sharpness * (cosine - 1)); both sides are unit rows."""
+    return np.asarray(np.exp(sharpness * (texts_ND @ anchors_MD.T - 1)), dtype=np.float32)
+
+
+def regress(
+    texts_ND: Matrix, looks_NE: Matrix, weights_N: Matrix, anchors_MD: Matrix, *, sharpness: float, ridge: float
+) -> Matrix:
+    """Solve for what each anchor must contribute.
+
+        minimise over V:  sum_n w_n |K_n V - looks_n|^2 + ridge * trace(V' K_anchors V)
+
+    Args:
+        texts_ND: unit rows.
+        looks_NE: what text n looks like.
+        weights_N: how much text n counts; scaled here to a sum of 1000.
+        anchors_MD: unit rows.
+        sharpness: of the kernel.
+        ridge: the price of a crooked map.
+
+    Returns:
+        (M, E) values of the anchors.
+    """
+    weights_N = weights_N * (1000 / weights_N.sum())
+    kernel_NM = kernel(texts_ND, anchors_MD, sharpness)
+    weighted_NM = kernel_NM * weights_N[:, None]
+    # float64: the kernel of neighbouring anchors is nearly singular
+    system_MM = weighted_NM.T.astype(np.float64) @ kernel_NM + ridge * kernel(anchors_MD, anchors_MD, sharpness)
+    system_MM += 1e-6 * np.eye(len(anchors_MD))
+    centred_NE = looks_NE - weights_N @ looks_NE / weights_N.sum()
+    return np.asarray(np.linalg.solve(system_MM, weighted_NM.T.astype(np.float64) @ centred_NE), dtype=np.float32)
+
+
+def relu6_moments(mean_F: Matrix, deviation_F: Matrix, *, num_samples: int = 4096) -> tuple[Matrix, Matrix]:
+    """Mean and variance of min(max(x, 0), 6) for x normal in each channel.
+
+    A batch normalisation knows the mean and deviation of what it lets through, so the mean of a tower's
+    features can be had from its weights. On 1,000 photographs the true mean had a cosine of 0.93 to it.
+
+    Returns:
+        (F,) means and (F,) variances.
+    """
+    quantiles = (np.arange(num_samples) + 0.5) / num_samples
+    normal = np.sqrt(2) * _inverse_error_function(2 * quantiles - 1)
+    passed = np.clip(mean_F + np.abs(deviation_F) * normal[:, None], 0, 6)
+    return passed.mean(axis=0).astype(np.float32), passed.var(axis=0).astype(np.float32)
+
+
+def unit(vectors: Matrix) -> Matrix:
+    """Rows of length 1."""
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=-1, keepdims=True), dtype=np.float32)
+
+
+def first_choices(texts_NE: Matrix, looks_NE: Matrix, *, at_most: int) -> float:
+    """The share of rows of `looks_NE` whose own text is among the `at_most` nearest texts."""
+    scores_NN = unit(looks_NE) @ unit(texts_NE).T
+    return float(((scores_NN > np.diag(scores_NN)[:, None]).sum(axis=1) < at_most).mean())
+
+
+def concept_rows(concepts: Sequence[Concept], *, kind_weight: float) -> tuple[list[str], list[int], Matrix]:
+    """Every text of every concept: the text, whose it is, and how much it counts.
+
+    A concept counts 1 however many names it has; one that is a kind of several classes counts `kind_weight`.
+    """
+    texts, owners, weights = [], [], []
+    for owner, concept in enumerate(concepts):
+        written = write_texts(concept)
+        texts += written
+        owners += [owner] * len(written)
+        weights += [(1.0 if concept.is_class else kind_weight) / len(written)] * len(written)
+    return texts, owners, np.array(weights, dtype=np.float32)
