@@ -20,13 +20,14 @@ lint: $(VENV)/.lint
 
 # Makes the shipped model again from public packages: minutes on two cores.
 starter: $(VENV)/.train
-	$(BIN)/python -m seesay.training.recipes.starter --out seesay/assets/starter
+	$(BIN)/python -m seesay.training.recipes.starter
 
 bench: $(VENV)/.bench
 	$(BIN)/python bench/search.py
+	$(BIN)/python bench/parity.py
 
 # Writes the parts of the docs that are made from the code: command help.
-docs: $(VENV)/.base
+docs: $(VENV)/.train
 	$(BIN)/python docs/make.py
 
 clean:
@@ -48,12 +49,13 @@ $(VENV)/.train: $(VENV)/.base
 
 $(VENV)/.test: $(VENV)/.train
 	$(PIP) --editable '.[train,heic,raw]' --requirement requirements/test.txt
+	$(PIP) --no-deps --requirement requirements/parity.txt
 	@touch $@
 
 $(VENV)/.lint: $(VENV)/.test
 	$(PIP) --requirement requirements/lint.txt
 	@touch $@
 
-$(VENV)/.bench: $(VENV)/.train
+$(VENV)/.bench: $(VENV)/.test
 	$(PIP) --requirement requirements/bench.txt
 	@touch $@

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from seesay.cli import COMMANDS
+from seesay.cli.models import render_models_page
 
 HERE = Path(__file__).parent
 WIDTH = "100"
@@ -27,7 +28,7 @@ def _help(name: str) -> str:
     return "\n".join(re.sub(r" +$", "", line) for line in shown.strip().splitlines())
 
 
-PAGES = {"commands.md": render_commands}
+PAGES = {"commands.md": render_commands, "models.md": render_models_page}
 
 
 def main() -> None:

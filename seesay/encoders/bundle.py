@@ -96,9 +96,7 @@ class Bundle:
 
     def to_dict(self) -> dict[str, Any]:
         """What config.json holds."""
-        rest = {
-            field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.name != "folder"
-        }
+        rest = {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.name != "folder"}
         return {"format": FORMAT, **rest, "image": self.image.to_dict(), "text": self.text.to_dict()}
 
     @cached_property
@@ -132,7 +130,9 @@ class Bundle:
         return read_weights(self.folder / WEIGHTS)
 
 
-def write_bundle(bundle: Bundle, weights: Mapping[str, Array], tokenizer: bytes, storage: Mapping[str, Storage]) -> Bundle:
+def write_bundle(
+    bundle: Bundle, weights: Mapping[str, Array], tokenizer: bytes, storage: Mapping[str, Storage]
+) -> Bundle:
     """Write a bundle's three essential files; a folder that was there is replaced, or stays as it was.
 
     Graphs and self-test are added by `seesay.encoders.export.export`.

@@ -100,7 +100,9 @@ def _trace(side: nn.Module, inputs: tuple[Tensor, ...], dynamic: tuple[Any, ...]
         )
         assert program is not None
         graph = program.model.graph
-        weights = [(name, graph.initializers.pop(name)) for name in list(graph.initializers) if name.startswith("clip.")]
+        weights = [
+            (name, graph.initializers.pop(name)) for name in list(graph.initializers) if name.startswith("clip.")
+        ]
         contents = {name: value.const_value for name, value in weights}
         num_inputs = len(graph.inputs)
         for _, value in weights:

@@ -8,11 +8,12 @@ Shape legend: N pictures or texts, E embedding, S picture side in pixels, L toke
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from seesay.base.errors import BundleError, UsageError
@@ -132,7 +133,8 @@ class BundleEncoder:
         ids_NL, mask_NL = self._tokenizer(texts, truncate=self._truncate)
         vectors_NE = np.empty((len(texts), self.dim), dtype=np.float32)
         # a tower that looks at the padding gets all of it
-        lengths_N = mask_NL.sum(axis=1) if self.bundle.text.padding == "longest" else np.full(len(texts), ids_NL.shape[1])
+        is_cut = self.bundle.text.padding == "longest"
+        lengths_N = mask_NL.sum(axis=1) if is_cut else np.full(len(texts), ids_NL.shape[1])
         for rows, length in _buckets(lengths_N):
             ids, mask = (np.ascontiguousarray(array[rows, :length], dtype=np.int64) for array in (ids_NL, mask_NL))
             vectors_NE[rows] = self._backend.embed_tokens(ids, mask)
@@ -164,11 +166,11 @@ class BundleEncoder:
     def _unit(self, vectors: Vectors) -> Vectors:
         lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
         if not np.all(np.isfinite(lengths) & (lengths > 0)):
-            raise BundleError(f"{self.id} made a vector that is not a number or has no length; check it with `seesay doctor`")
-        return vectors / lengths
+            raise BundleError(f"{self.id} made a vector that is not a number or has no length; try `seesay doctor`")
+        return np.asarray(vectors / lengths, np.float32)
 
 
-def _buckets(lengths: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Iterator[tuple[np.ndarray[tuple[int], np.dtype[np.intp]], int]]:
+def _buckets(lengths: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.intp], int]]:
     """Group texts of equal length: (their row numbers, the length), at most TOKENS_PER_BATCH a group."""
     for length in np.unique(lengths):
         rows = np.flatnonzero(lengths == length)

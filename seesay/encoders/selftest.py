@@ -11,14 +11,13 @@ import base64
 import io
 import json
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from seesay.base.errors import BundleError
 from seesay.encoders.bundle import SELFTEST, Bundle, write_atomically
-from seesay.encoders.encoder import Encoder, Vectors
+from seesay.encoders.encoder import Vectors
 from seesay.encoders.ready import BundleEncoder
 
 TOLERANCE = 1e-3

@@ -57,7 +57,9 @@ class TorchBackend:
 
     def _normalize(self, pixels: Pixels) -> Tensor:
         image = self._bundle.image
-        mean, std = (torch.tensor(values, dtype=torch.float32, device=self._device) for values in (image.mean, image.std))
+        mean, std = (
+            torch.tensor(values, dtype=torch.float32, device=self._device) for values in (image.mean, image.std)
+        )
         return normalize_pixels(torch.from_numpy(pixels).to(self._device), mean, std)
 
     @cached_property

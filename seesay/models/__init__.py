@@ -10,7 +10,6 @@ IMAGE_TOWERS: dict[str, str] = {
 }
 
 TEXT_TOWERS: dict[str, str] = {
-    "anchored_bert": "seesay.models.anchored:AnchoredBert",
     "bert": "seesay.models.bert:Bert",
     "transformer": "seesay.models.text:TextTransformer",
 }

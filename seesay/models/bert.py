@@ -79,14 +79,14 @@ class Bert(nn.Module):
         Returns:
             (B, D) features, not normalised.
         """
-        x_BLD = self.token_embedding(tokens) + self.position_embedding[: tokens.shape[1]]
+        x_BLD: Tensor = self.token_embedding(tokens) + self.position_embedding[: tokens.shape[1]]
         x_BLD = self.embedding_norm(x_BLD)
         allowed_B11L = mask.bool()[:, None, None, :]
         for layer in self.layers:
             x_BLD = layer(x_BLD, allowed_B11L)
         if self.pooling == "class":
             return x_BLD[:, 0]
-        weight_BL1 = mask.to(x_BLD.dtype).unsqueeze(2)
+        weight_BL1: Tensor = mask.to(x_BLD.dtype).unsqueeze(2)
         return (x_BLD * weight_BL1).sum(dim=1) / weight_BL1.sum(dim=1)
 
 

@@ -1,6 +1,6 @@
-"""CLIP: an image tower and a text tower that meet in one space.
+r"""CLIP: an image tower and a text tower that meet in one space.
 
-    image -> image tower -> projection -> unit vector \\
+    image -> image tower -> projection -> unit vector \
                                                         scale * cosine (+ bias)
     text  -> text tower  -> projection -> unit vector /
 
@@ -165,7 +165,7 @@ def normalize_pixels(pixels: Tensor, mean: Tensor, std: Tensor) -> Tensor:
 def _build_tower(config: Mapping[str, Any], side: str, table: Mapping[str, str]) -> Any:
     fields = config.get(side)
     if not isinstance(fields, Mapping) or not isinstance(fields.get("tower"), str):
-        raise UsageError(f"the model's config has no {side!r} section that names its \"tower\": got {fields!r}")
+        raise UsageError(f'the model\'s config has no {side!r} section that names its "tower": got {fields!r}')
     tower = resolve(table, fields["tower"], kind=f"{side} tower")
     own = {name: value for name, value in fields.items() if name != "tower"}
     return tower(from_dict(tower.config_type, own, where=f"the {side} tower {fields['tower']}"))

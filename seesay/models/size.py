@@ -50,19 +50,25 @@ def measure(config: Mapping[str, Any], *, image_size: int, context_length: int) 
     images = torch.empty(1, 3, image_size, image_size, device="meta")
     tokens = torch.empty(1, context_length, dtype=torch.int64, device="meta")
     return Size(
-        image_parameters=count_parameters(clip.image_tower, clip.image_projection),
-        text_parameters=count_parameters(clip.text_tower, clip.text_projection),
-        image_flops=_count_flops(lambda: clip.project_images(images)),
-        text_flops=_count_flops(lambda: clip.project_texts(tokens, torch.ones_like(tokens))),
+        image_parameters=count_parameters(clip, "image_"),
+        text_parameters=count_parameters(clip, "text_"),
+        image_flops=count_flops(lambda: clip.project_images(images)),
+        text_flops=count_flops(lambda: clip.project_texts(tokens, torch.ones_like(tokens))),
     )
 
 
-def count_parameters(*modules: nn.Module) -> int:
-    """Numbers that are learned; running means and counters are not."""
-    return sum(parameter.numel() for module in modules for parameter in module.parameters())
+def count_parameters(module: nn.Module, prefix: str = "") -> int:
+    """Numbers that are learned; running means and counters are not.
+
+    Args:
+        module: any module.
+        prefix: count only what is called so, such as "image_" of a `Clip`.
+    """
+    return sum(parameter.numel() for name, parameter in module.named_parameters() if name.startswith(prefix))
 
 
-def _count_flops(run: Callable[[], Tensor]) -> int:
+def count_flops(run: Callable[[], Tensor]) -> int:
+    """Floating-point operations of the matrix products, convolutions and attentions that `run` performs."""
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         run()
     return int(counter.get_total_flops())

@@ -2,14 +2,15 @@
 
 A classifier's row says what its class looks like: the direction in which a picture's feature must point
 to be called so. What a word WordNet has for a kind of class ("dog") looks like is the mean of the rows
-below it. From many such (text, direction) pairs a kernel regression learns what any text looks like.
+below it. From many such (text, direction) pairs a regression learns what any text looks like.
 
 Arrays in, arrays out; knows neither files nor torch.
-Shape legend: N texts, M anchors, C classes, D width of the text tower, F width of the image tower, E embedding.
+Shape legend: N texts, C classes, F width of the image tower, E embedding.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,10 +55,10 @@ def find_concepts(
     for wnid, classes in below.items():
         if len(classes) > max_classes:
             continue
-        synset = wordnet[wnid]
+        meaning = wordnet[wnid]
         plain = [class_names[wnid].partition(" (")[0]] if wnid in class_names else []
-        names = tuple(dict.fromkeys([*plain, *synset.names]))  # in order, without repeats
-        concepts.append(Concept(names[0], names, synset.gloss, tuple(classes), wnid in class_names))
+        names = tuple(dict.fromkeys([*plain, *meaning.names]))  # in order, without repeats
+        concepts.append(Concept(names[0], names, meaning.gloss, tuple(classes), wnid in class_names))
     return concepts
 
 
@@ -72,12 +73,12 @@ def write_texts(concept: Concept) -> list[str]:
 
 
 def with_article(noun: str) -> str:
-    """"dog" -> "a dog"; a guess by the first letter."""
+    """From "dog" to "a dog"; a guess by the first letter."""
     return f"{'an' if noun[:1].lower() in 'aeiou' else 'a'} {noun}"
 
 
 def plural(noun: str) -> str:
-    """"fox" -> "foxes"; a guess by the last letters, wrong for mice and geese."""
+    """From "fox" to "foxes"; a guess by the last letters, wrong for mice and geese."""
     if noun.endswith(("s", "x", "z", "ch", "sh")):
         return f"{noun}es"
     if noun.endswith("y") and noun[-2:-1] not in "aeiou":
@@ -100,39 +101,6 @@ def principal_axes(directions_CF: Matrix, dim: int) -> Matrix:
     return np.linalg.svd(directions_CF, full_matrices=False)[2][:dim]
 
 
-def kernel(texts_ND: Matrix, anchors_MD: Matrix, sharpness: float) -> Matrix:
-    """(N, M) weights, exp(sharpness * (cosine - 1)); both sides are unit rows."""
-    return np.asarray(np.exp(sharpness * (texts_ND @ anchors_MD.T - 1)), dtype=np.float32)
-
-
-def regress(
-    texts_ND: Matrix, looks_NE: Matrix, weights_N: Matrix, anchors_MD: Matrix, *, sharpness: float, ridge: float
-) -> Matrix:
-    """Solve for what each anchor must contribute.
-
-        minimise over V:  sum_n w_n |K_n V - looks_n|^2 + ridge * trace(V' K_anchors V)
-
-    Args:
-        texts_ND: unit rows.
-        looks_NE: what text n looks like.
-        weights_N: how much text n counts; scaled here to a sum of 1000.
-        anchors_MD: unit rows.
-        sharpness: of the kernel.
-        ridge: the price of a crooked map.
-
-    Returns:
-        (M, E) values of the anchors.
-    """
-    weights_N = weights_N * (1000 / weights_N.sum())
-    kernel_NM = kernel(texts_ND, anchors_MD, sharpness)
-    weighted_NM = kernel_NM * weights_N[:, None]
-    # float64: the kernel of neighbouring anchors is nearly singular
-    system_MM = weighted_NM.T.astype(np.float64) @ kernel_NM + ridge * kernel(anchors_MD, anchors_MD, sharpness)
-    system_MM += 1e-6 * np.eye(len(anchors_MD))
-    centred_NE = looks_NE - weights_N @ looks_NE / weights_N.sum()
-    return np.asarray(np.linalg.solve(system_MM, weighted_NM.T.astype(np.float64) @ centred_NE), dtype=np.float32)
-
-
 def relu6_moments(mean_F: Matrix, deviation_F: Matrix, *, num_samples: int = 4096) -> tuple[Matrix, Matrix]:
     """Mean and variance of min(max(x, 0), 6) for x normal in each channel.
 
@@ -143,7 +111,7 @@ def relu6_moments(mean_F: Matrix, deviation_F: Matrix, *, num_samples: int = 409
         (F,) means and (F,) variances.
     """
     quantiles = (np.arange(num_samples) + 0.5) / num_samples
-    normal = np.sqrt(2) * _inverse_error_function(2 * quantiles - 1)
+    normal = np.array([NormalDist().inv_cdf(float(quantile)) for quantile in quantiles])
     passed = np.clip(mean_F + np.abs(deviation_F) * normal[:, None], 0, 6)
     return passed.mean(axis=0).astype(np.float32), passed.var(axis=0).astype(np.float32)
 

@@ -39,7 +39,6 @@ TEXTS = {
     "transformer, siglip": _SIGLIP_TEXT | {"vocabulary_size": 100, "context_length": 16},
 }
 TEXTS["bert, class"] = TEXTS["bert"] | {"pooling": "class"}
-TEXTS["anchored_bert"] = TEXTS["bert"] | {"tower": "anchored_bert", "num_anchors": 7, "dim": 20, "sharpness": 4.0}
 
 
 def model(image, text):

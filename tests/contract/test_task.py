@@ -52,4 +52,3 @@ def test_the_encoder_of_these_tests_is_an_encoder():
     assert isinstance(ColourEncoder(), Encoder)
     vectors = ColourEncoder().encode_images([picture((9, 9, 9))])
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
-

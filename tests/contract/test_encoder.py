@@ -1,0 +1,138 @@
+"""What every backend must do, with the bundle that ships."""
+
+import importlib.util
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from seesay.base.errors import BundleError, InputError, UnknownNameError, UsageError
+from seesay.encoders import BACKENDS, load, selftest
+from seesay.encoders.bundle import copy_bundle
+from seesay.encoders.encoder import Encoder
+
+TEXTS = ["dog", "a photo of a cat", "two red bicycles lean against an old wall in the rain", "a cup of coffee"]
+BATCH_NOISE = 2e-6  # float32 sums in another order
+
+
+def test_every_backend_is_held_to_this():
+    assert set(BACKENDS) == {"onnx", "torch"}
+
+
+@pytest.fixture(scope="module", params=sorted(BACKENDS))
+def encoder(request):
+    if request.param == "torch" and importlib.util.find_spec("torch") is None:
+        pytest.skip("torch is not installed")
+    return load(backend=request.param, **({"device": "cpu"} if request.param == "torch" else {}))
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    return [selftest.make_picture(seed, (300 + 40 * seed, 240)) for seed in range(5)]
+
+
+def test_rows_are_unit_float32(encoder, pictures):
+    assert isinstance(encoder, Encoder)
+    for vectors, count in ((encoder.encode_images(pictures), 5), (encoder.encode_texts(TEXTS), 4)):
+        assert vectors.shape == (count, encoder.dim)
+        assert vectors.dtype == np.float32
+        np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+
+
+def test_patches_are_unit_vectors_in_the_same_space(encoder, pictures):
+    patches = encoder.encode_patches(pictures[:2])
+    count, rows, columns, dim = patches.shape
+    assert (count, dim) == (2, encoder.dim)
+    assert rows == columns > 1
+    np.testing.assert_allclose(np.linalg.norm(patches, axis=3), 1, atol=1e-5)
+
+
+def test_permuting_the_batch_permutes_the_output(encoder, pictures):
+    order = [3, 0, 4, 1, 2]
+    images = encoder.encode_images(pictures)
+    np.testing.assert_allclose(encoder.encode_images([pictures[i] for i in order]), images[order], atol=BATCH_NOISE)
+    texts = encoder.encode_texts(TEXTS)
+    np.testing.assert_allclose(encoder.encode_texts(TEXTS[::-1]), texts[::-1], atol=BATCH_NOISE)
+
+
+def test_the_company_of_a_batch_changes_nothing(encoder, pictures):
+    together = encoder.encode_images(pictures)
+    alone = np.concatenate([encoder.encode_images([picture]) for picture in pictures])
+    np.testing.assert_allclose(alone, together, atol=BATCH_NOISE)
+    long = [*TEXTS, "word " * 60]  # what would be padding for the others
+    alone = np.concatenate([encoder.encode_texts([text]) for text in TEXTS])
+    np.testing.assert_allclose(alone, encoder.encode_texts(long)[:4], atol=BATCH_NOISE)
+
+
+def test_an_empty_batch_has_no_rows(encoder):
+    assert encoder.encode_images([]).shape == encoder.encode_texts([]).shape == (0, encoder.dim)
+
+
+def test_a_picture_of_one_pixel_has_a_vector(encoder):
+    assert np.isfinite(encoder.encode_images([Image.new("RGB", (1, 1), "red")])).all()
+
+
+def test_what_cannot_be_read_is_refused(encoder):
+    with pytest.raises(InputError):
+        encoder.encode_texts(["dog", " "])
+    with pytest.raises(InputError, match="128"):
+        encoder.encode_texts(["word " * 500])
+    with pytest.raises(InputError):
+        encoder.encode_images([b"no picture"])
+    with pytest.raises(UsageError, match="pixels must be uint8"):
+        encoder.encode_pixels(np.zeros((1, 8, 8, 3), np.uint8))
+
+
+def test_the_self_test_passes(encoder):
+    assert selftest.run(encoder).max_difference < 1e-4
+
+
+def test_backends_agree(pictures):
+    if importlib.util.find_spec("torch") is None:
+        pytest.skip("torch is not installed")
+    ours, reference = load(), load(backend="torch", device="cpu")
+    assert ours.id == reference.id
+    np.testing.assert_allclose(ours.encode_images(pictures), reference.encode_images(pictures), atol=1e-4)
+    np.testing.assert_allclose(ours.encode_texts(TEXTS), reference.encode_texts(TEXTS), atol=1e-4)
+    np.testing.assert_allclose(ours.encode_patches(pictures[:1]), reference.encode_patches(pictures[:1]), atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"resize": "shortest"', '"resize": "squash"'),
+        ('"interpolation": "bicubic"', '"interpolation": "bilinear"'),
+        ("0.498", "0.4"),
+        ("0.502", "0.25"),
+    ],
+)
+def test_the_self_test_catches_other_preprocessing(tmp_path, old, new):
+    bundle = copy_bundle(load().bundle, tmp_path / "copy")
+    for graph in ("image.onnx", "text.onnx", "selftest.json"):
+        (tmp_path / "copy" / graph).write_bytes((load().bundle.folder / graph).read_bytes())
+    config = tmp_path / "copy" / "config.json"
+    text = config.read_text()
+    assert selftest.run(load(str(tmp_path / "copy"))).max_difference < 1e-4
+    assert old in text
+    config.write_text(text.replace(old, new))
+    changed = load(str(tmp_path / "copy"))
+    assert changed.id != bundle.id
+    with pytest.raises(BundleError, match="fails its self-test"):
+        selftest.run(changed)
+
+
+def test_a_changed_file_is_found(tmp_path):
+    bundle = copy_bundle(load().bundle, tmp_path / "copy")
+    weights = bundle.folder / "model.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    with pytest.raises(BundleError, match=r"model\.safetensors"):
+        bundle.verify()
+
+
+def test_an_unknown_model_or_backend_offers_the_nearest():
+    with pytest.raises(UnknownNameError, match="did you mean starter"):
+        load("startr")
+    with pytest.raises(UnknownNameError, match="did you mean onnx"):
+        load(backend="onx")
