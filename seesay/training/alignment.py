@@ -62,6 +62,9 @@ def find_concepts(
     return concepts
 
 
+NUM_PHRASES = 7  # phrases that `write_texts` makes of each name, the plainest name's first
+
+
 def write_texts(concept: Concept) -> list[str]:
     """How people would name a concept: bare, plural, in phrases and sentences, and by its definition."""
     texts = []
@@ -127,15 +130,19 @@ def first_choices(texts_NE: Matrix, looks_NE: Matrix, *, at_most: int) -> float:
     return float(((scores_NN > np.diag(scores_NN)[:, None]).sum(axis=1) < at_most).mean())
 
 
-def concept_rows(concepts: Sequence[Concept], *, kind_weight: float) -> tuple[list[str], list[int], Matrix]:
+def concept_rows(
+    concepts: Sequence[Concept], *, kind_weight: float, other_weight: float
+) -> tuple[list[str], list[int], Matrix]:
     """Every text of every concept: the text, whose it is, and how much it counts.
 
-    A concept counts 1 however many names it has; one that is a kind of several classes counts `kind_weight`.
+    A phrase with the plainest name of a class counts 1; of a kind of several classes, `kind_weight`. Synonyms and
+    definitions count `other_weight` of that: they bring in words, but are not what people type.
     """
     texts, owners, weights = [], [], []
     for owner, concept in enumerate(concepts):
         written = write_texts(concept)
         texts += written
         owners += [owner] * len(written)
-        weights += [(1.0 if concept.is_class else kind_weight) / len(written)] * len(written)
+        counts = 1.0 if concept.is_class else kind_weight
+        weights += [counts * (1.0 if index < NUM_PHRASES else other_weight) for index in range(len(written))]
     return texts, owners, np.array(weights, dtype=np.float32)

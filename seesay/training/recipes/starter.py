@@ -84,10 +84,12 @@ class StarterConfig:
     """E, the length of a vector: as many as the text tower has, more cannot be told apart by a linear map."""
     max_classes: int = 250
     """A kind with more classes below it ("entity", "whole") looks like nothing in particular."""
-    kind_weight: float = 0.5
-    """How much a kind of several classes counts beside a class."""
-    ridge: float = 0.5
-    """The price of a crooked map, in the units of a sum of weights of 1,000; chosen on classes left out."""
+    kind_weight: float = 0.1
+    """How much a kind of several classes counts beside a class: more helps "dog", less helps "Afghan hound"."""
+    other_weight: float = 0.05
+    """How much a synonym or a definition counts beside the plainest name."""
+    ridge: float = 1.0
+    """The price of a crooked map, where the texts' weights add up to 1,000."""
     logit_scale: float = 20.0
     """A cosine of 0.3 against one of 0.1 then is 98 % against 2 %."""
     num_left_out: int = 200
@@ -183,7 +185,9 @@ def fit(
 
     minimise over W, b:  sum_n w_n |W x_n + b - look_n|^2 + ridge * |W|^2, with b not paid for
     """
-    texts, owners, weights_N = alignment.concept_rows(concepts, kind_weight=config.kind_weight)
+    texts, owners, weights_N = alignment.concept_rows(
+        concepts, kind_weight=config.kind_weight, other_weight=config.other_weight
+    )
     directions_CF = alignment.directions(rows_CF)
     looks_KE = np.stack([alignment.look_of(concept, directions_CF) @ axes_EF.T for concept in concepts])
     features_ND = read_texts(clip, tokenizer, texts).astype(np.float64)
