@@ -51,7 +51,7 @@ def test_the_fit_is_the_least_of_its_cost(clip):
     config = StarterConfig(dim=DIM)
     rows_CF = np.random.default_rng(0).standard_normal((NUM_CLASSES, 1280)).astype(np.float32)
     axes_EF = alignment.principal_axes(alignment.directions(rows_CF), DIM)
-    features = {text: row for text, row in zip(TEXTS, starter.read_texts(clip, tokenizer, TEXTS), strict=True)}
+    features = dict(zip(TEXTS, starter.read_texts(clip, tokenizer, TEXTS), strict=True))
     starter.fit(clip, features, make_concepts(), rows_CF, axes_EF, config)
     weight = clip.text_projection.weight.detach().numpy().astype(np.float64)
     bias = clip.text_projection.bias.detach().numpy().astype(np.float64)
