@@ -21,6 +21,7 @@ from seesay.base.errors import BundleError, MissingExtraError
 from seesay.encoders import selftest
 from seesay.encoders.bundle import IMAGE_GRAPH, TEXT_GRAPH, WEIGHTS, Bundle, write_atomically
 from seesay.encoders.onnx import WEIGHTS_KEY
+from seesay.encoders.quantize import to_8_bits
 from seesay.encoders.torch import load_clip
 from seesay.encoders.weights import SCALE, Span, read_header
 from seesay.models.clip import Clip, normalize_pixels
@@ -59,6 +60,8 @@ def export(folder: Path) -> selftest.Report:
     batch = torch.export.Dim("N", min=1, max=65536)
     image = _trace(_ImageSide(clip), (pixels, torch.zeros(3), torch.ones(3)), ({0: batch}, None, None))
     _name(image, ["pixels", "mean", "std"], ["vectors", "patches"])
+    spans = read_header(folder / WEIGHTS)
+    num_in_8_bits = to_8_bits(image.graph, {name for name, span in spans.items() if span.dtype == "int8"})
     write_atomically(folder / IMAGE_GRAPH, _finish(image, bundle))
 
     length = torch.export.Dim("L", min=1, max=bundle.text.context_length)
@@ -67,7 +70,7 @@ def export(folder: Path) -> selftest.Report:
     text = _trace(_TextSide(clip), (ids, torch.ones_like(ids)), (both, both))
     _name(text, ["ids", "mask"], ["vectors"])
     write_atomically(folder / TEXT_GRAPH, _finish(text, bundle))
-    return selftest.write(bundle)
+    return selftest.write(bundle, is_in_8_bits=num_in_8_bits > 0)
 
 
 class _ImageSide(nn.Module):
@@ -153,7 +156,9 @@ def _reference(used: str, name: str, spans: Mapping[str, Span], graph: Any) -> t
         return [stored], [helper.make_node("Cast", [stored.name], [used], to=TensorProto.FLOAT)]
     scale = _external(name + SCALE, spans[name + SCALE])
     readers = [node for node in graph.node if used in node.input]
-    if readers and all(node.op_type == "Gather" and node.input[0] == used for node in readers):
+    if all(
+        node.op_type == "Gather" and node.input[0] == used for node in readers
+    ):  # or products in 8 bits, and no other
         for node in readers:
             _decode_after_gather(node, stored.name, scale.name, graph)
         return [stored, scale], []

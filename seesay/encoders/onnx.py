@@ -89,6 +89,8 @@ class OnnxBackend:
                 f"this ONNX Runtime has no {provider}; it has {', '.join(onnxruntime.get_available_providers())}"
             )
         options = onnxruntime.SessionOptions()
+        # without VNNI, 8-bit products may overflow 16 bits: take the slower ones that do not
+        options.add_session_config_entry("session.x64quantprecision", "1")
         options.log_severity_level = 3  # warnings of the optimiser are nothing a user can act on
         if self._threads is not None:
             options.intra_op_num_threads = self._threads
