@@ -78,7 +78,6 @@ def test_a_model_that_does_not_stand_8_bits_is_refused(bundles, monkeypatch):
 
 
 def test_patches_stay_near_as_well(bundles):
-    whole, small = bundles
     pictures = [selftest.make_picture(9, (90, 80))]
     patches = [BundleEncoder(bundle, OnnxBackend(bundle)).encode_patches(pictures) for bundle in bundles]
     assert np.sum(patches[0] * patches[1], axis=-1).min() >= 0.98
