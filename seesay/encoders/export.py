@@ -44,7 +44,9 @@ _ONNX_TYPES = {
 
 
 def export(folder: Path) -> selftest.Report:
-    """Write a bundle's image.onnx, text.onnx, for causal towers text_packed.onnx, and selftest.json, then run the self-test on the graphs.
+    """Write a bundle's graphs and selftest.json, then run the self-test on the graphs.
+
+    They are image.onnx, text.onnx, and for a causal text tower text_packed.onnx.
 
     Args:
         folder: a bundle; its weights and config stay as they are.

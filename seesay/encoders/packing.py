@@ -108,40 +108,61 @@ def _cost(used: Ids, tokens_per_batch: int) -> float:
 def _lay_out(ids: Ids, lengths: Ids, spans: list[NDArray[np.intp]], shared: list[Ids]) -> Batch:
     """Packs of the rows of each span; `shared` is what each row shares with the one before it."""
     num_packs = len(spans)
-    width = max(
-        int(lengths[span[0]] + (lengths[span[1:]] - old[1:]).sum()) for span, old in zip(spans, shared, strict=True)
+    trees = [_Tree.grow(ids, lengths, span, old) for span, old in zip(spans, shared, strict=True)]
+    num_tokens, num_ends = max(len(tree.ids) for tree in trees), max(len(tree.ends) for tree in trees)
+    packs = Packs(
+        ids=np.zeros((num_packs, num_tokens), np.int64),
+        positions=np.zeros((num_packs, num_tokens), np.int64),
+        allowed=np.broadcast_to(np.eye(num_tokens, dtype=np.bool_), (num_packs, num_tokens, num_tokens)).copy(),
+        ends=np.zeros((num_packs, num_ends), np.int64),
     )
-    ids_BT = np.zeros((num_packs, width), np.int64)
-    positions_BT = np.zeros((num_packs, width), np.int64)
-    allowed_BTT = np.broadcast_to(np.eye(width, dtype=np.bool_), (num_packs, width, width)).copy()
-    place_of_end: list[NDArray[np.intp]] = []
-    ends: list[list[int]] = []
-    before = np.tri(width, dtype=np.bool_)
-    for number, (span, old_of_row) in enumerate(zip(spans, shared, strict=True)):
-        path, used, found, places = np.zeros(width, np.int64), 0, list[int](), np.zeros(len(span), np.intp)
-        for index, row in enumerate(span):
-            length = int(lengths[row])
-            old = int(old_of_row[index]) if index else 0
-            now = slice(used, used + length - old)
-            path[old:length] = np.arange(now.start, now.stop)
-            ids_BT[number, now] = ids[row, old:length]
-            positions_BT[number, now] = np.arange(old, length)
-            if old:
-                allowed_BTT[number, now, :used] = allowed_BTT[number, path[old - 1], :used]
-            allowed_BTT[number, now, now] = before[: length - old, : length - old]
-            used = now.stop
-            end = int(path[length - 1])
-            if not found or found[-1] != end:  # an equal row comes right after
-                found.append(end)
-            places[index] = len(found) - 1
-        ends.append(found)
-        place_of_end.append(places)
-    ends_BR = np.zeros((num_packs, max(map(len, ends))), np.int64)
-    for number, found in enumerate(ends):
-        ends_BR[number, : len(found)] = found
+    for number, tree in enumerate(trees):
+        used = len(tree.ids)
+        packs.ids[number, :used] = tree.ids
+        packs.positions[number, :used] = tree.positions
+        packs.allowed[number, :used, :used] = tree.allowed
+        packs.ends[number, : len(tree.ends)] = tree.ends
     return Batch(
-        packs=Packs(ids_BT, positions_BT, allowed_BTT, ends_BR),
+        packs=packs,
         rows=np.concatenate(spans),
         pack_of_row=np.repeat(np.arange(num_packs), [len(span) for span in spans]),
-        end_of_row=np.concatenate(place_of_end),
+        end_of_row=np.concatenate([tree.end_of_row for tree in trees]),
     )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Tree:
+    """One pack, as long as it needs to be: T tokens of n sorted rows, which end at R places."""
+
+    ids: Ids
+    positions: Ids
+    allowed: NDArray[np.bool_]
+    ends: Ids
+    end_of_row: NDArray[np.intp]
+    """(n,) which of `ends`; equal rows share one."""
+
+    @classmethod
+    def grow(cls, ids: Ids, lengths: Ids, rows: NDArray[np.intp], shared: Ids) -> "_Tree":
+        """Add row after row; the first brings all its tokens, whatever it shares with one that is not here."""
+        new = lengths[rows] - shared
+        new[0] = lengths[rows[0]]
+        size = int(new.sum())
+        node_ids, positions = np.empty(size, np.int64), np.empty(size, np.int64)
+        allowed, before = np.zeros((size, size), np.bool_), np.tri(size, dtype=np.bool_)
+        path = np.empty(size, np.int64)  # where the tokens of the present row stand
+        ends: list[int] = []
+        end_of_row = np.empty(len(rows), np.intp)
+        used = 0
+        for index, (row, count) in enumerate(zip(rows, new.tolist(), strict=True)):
+            length = int(lengths[row])
+            old, added = length - count, slice(used, used + count)
+            path[old:length] = range(used, used + count)
+            node_ids[added], positions[added] = ids[row, old:length], range(old, length)
+            if old:
+                allowed[added, :used] = allowed[path[old - 1], :used]
+            allowed[added, added] = before[:count, :count]
+            used += count
+            if count or not ends:  # sorted rows that bring nothing new are equal to the one before
+                ends.append(int(path[length - 1]))
+            end_of_row[index] = len(ends) - 1
+        return cls(ids=node_ids, positions=positions, allowed=allowed, ends=np.array(ends), end_of_row=end_of_row)

@@ -126,9 +126,7 @@ class Block(nn.Module):
     ) -> Tensor:
         """(B, L, D) -> (B, L, D): every token looks at all, at those before it, or at those it is `allowed` to."""
         q_BLD, k_BLD, v_BLD = self.qkv(self.attention_norm(tokens)).chunk(3, dim=2)
-        y_BLD = attend(
-            q_BLD, k_BLD, v_BLD, self.num_heads, allowed=allowed, is_causal=is_causal, rotation=rotation
-        )
+        y_BLD = attend(q_BLD, k_BLD, v_BLD, self.num_heads, allowed=allowed, is_causal=is_causal, rotation=rotation)
         return self._finish(tokens, y_BLD)
 
     def update(self, rows: Tensor, tokens: Tensor, *, allowed: Tensor | None = None) -> Tensor:
