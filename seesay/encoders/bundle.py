@@ -112,7 +112,7 @@ class Bundle:
     @property
     def is_causal(self) -> bool:
         """Whether a token of a text depends only on those before it, so that texts can share beginnings."""
-        return self.model["text"].get("attention") == "causal"
+        return bool(self.model["text"].get("attention") == "causal")
 
     def verify(self) -> None:
         """Hash the files and compare; reads all of them.

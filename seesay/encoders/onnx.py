@@ -57,8 +57,8 @@ class OnnxBackend:
 
     @property
     def can_pack(self) -> bool:
-        """Whether the bundle has a graph for packed texts; one that was exported before has none."""
-        return (self._bundle.folder / PACKED_GRAPH).is_file()
+        """Whether the text tower is causal, and the bundle has a graph for packed texts; not every one has."""
+        return self._bundle.is_causal and (self._bundle.folder / PACKED_GRAPH).is_file()
 
     def embed_packs(self, packs: Packs) -> Vectors:
         """(B, R, E), a vector for each of `packs.ends`."""

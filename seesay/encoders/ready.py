@@ -166,7 +166,7 @@ class BundleEncoder:
         """(N, L) tokens to (N, E) vectors of any length."""
         vectors_NE = np.empty((len(tokens.ids), self.dim), dtype=np.float32)
         lengths_N = tokens.mask.sum(axis=1)
-        if self.bundle.is_causal and self._backend.can_pack:
+        if self._backend.can_pack:
             for batch in pack(tokens.ids, lengths_N, tokens_per_batch=PACKED_TOKENS_PER_BATCH):
                 vectors_BRE = self._backend.embed_packs(batch.packs)
                 vectors_NE[batch.rows] = vectors_BRE[batch.pack_of_row, batch.end_of_row]

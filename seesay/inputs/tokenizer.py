@@ -156,7 +156,8 @@ class Tokenizer:
             )
         if on_cut is not None:
             on_cut(
-                f"the text {_excerpt(text)} has {len(ids)} tokens, and the model's context is {context}; its end was cut"
+                f"the text {_excerpt(text)} has {len(ids)} tokens, and the model's context is {context}; "
+                "its end was cut"
             )
         # The tower reads its answer off the end token, or was trained with it: cut the words, keep what closes them.
         num_closing = encoding.special_tokens_mask[::-1].index(0)
