@@ -6,12 +6,12 @@ import pytest
 pytest.importorskip("torch", reason="torch is not installed")
 pytest.importorskip("onnxscript", reason="onnxscript is not installed")
 
-from tiny import CLIP, make_bundle  # noqa: E402
+from tiny import CLIP, make_bundle
 
-from seesay.base.errors import InputError, UsageError  # noqa: E402
-from seesay.encoders import BACKENDS, load  # noqa: E402
-from seesay.encoders.bundle import PACKED_GRAPH  # noqa: E402
-from seesay.encoders.export import export  # noqa: E402
+from seesay.base.errors import InputError, UsageError
+from seesay.encoders import BACKENDS, load
+from seesay.encoders.bundle import PACKED_GRAPH
+from seesay.encoders.export import export
 
 NEAR = 1e-5  # of unit vectors; float32 sums in another order
 NAMES = ("cat", "golden retriever", "stop sign", "hen", "cat sitting on a very old and rather large sofa")

@@ -67,7 +67,7 @@ def compare_packs(graphs, reference, end_id, near):
     alone = np.concatenate(
         [
             reference.embed_tokens(row[None, :length], np.ones((1, length), np.int64))
-            for row, length in zip(ids, lengths)
+            for row, length in zip(ids, lengths, strict=True)
         ]
     )
     for tokens_per_batch in (40, 4096):

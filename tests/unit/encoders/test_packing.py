@@ -89,7 +89,7 @@ def test_long_rows_that_share_nothing_are_not_padded():
 def test_rows_of_all_lengths_are_hardly_padded():
     random = np.random.default_rng(0)
     rows = [random.integers(1000, 9000, length).tolist() for length in random.integers(5, 30, 300)]
-    assert num_tokens(rows, tokens_per_batch=2048) < 1.05 * sum(map(len, rows))
+    assert num_tokens(rows, tokens_per_batch=2048) < 1.1 * sum(map(len, rows))
 
 
 def test_a_batch_is_as_large_as_asked_for():
