@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from seesay.base.errors import InputError, UsageError
-from seesay.cli.console import FAILED, JsonOption, say, write
+from seesay.cli.console import FAILED, JsonOption, load_encoder, say, write
 
 if TYPE_CHECKING:
     from seesay.tasks.classify import Label
@@ -26,11 +26,10 @@ def classify(
     as_json: JsonOption = False,
 ) -> None:
     """Say which label fits each picture, without any training."""
-    from seesay.encoders import load
     from seesay.tasks.classify import DEFAULT_TEMPLATE, build_classifier, rank_labels
 
     names = read_labels(labels, labels_file)
-    encoder = load(model)
+    encoder = load_encoder(model)
     classifier = build_classifier(encoder, names, template or [DEFAULT_TEMPLATE])
     failed = 0
     for file in files:

@@ -4,11 +4,14 @@ import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from seesay.base.errors import SeesayError
+
+if TYPE_CHECKING:
+    from seesay.encoders.ready import BundleEncoder
 
 NOTHING_FOUND, FAILED = 1, 2
 
@@ -26,6 +29,13 @@ def run(app: typer.Typer) -> None:
     except SeesayError as error:
         say(f"seesay: {error}")
         sys.exit(FAILED)
+
+
+def load_encoder(name: str = "starter") -> "BundleEncoder":
+    """The model for texts that a person typed: one that is too long is cut, and said to be."""
+    from seesay.encoders import load
+
+    return load(name, truncate=True, on_cut=lambda sentence: say(f"seesay: {sentence}"))
 
 
 def say(text: str) -> None:

@@ -22,7 +22,9 @@ def export(
     out: Annotated[
         Path | None, typer.Option(help="The folder to write; by default named after the model, and for onnx in place.")
     ] = None,
-    int8: Annotated[bool, typer.Option("--int8", help="Store the matrices in 8 bits: a quarter of the size.")] = False,
+    int8: Annotated[
+        bool, typer.Option("--int8", help="8 bits: a quarter of the size, pictures up to twice as fast.")
+    ] = False,
 ) -> None:
     """Write a model for other programs.
 

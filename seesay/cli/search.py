@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seesay.cli.console import NOTHING_FOUND, JsonOption, LibraryOption, say, write, write_paths
+from seesay.cli.console import NOTHING_FOUND, JsonOption, LibraryOption, load_encoder, say, write, write_paths
 
 if TYPE_CHECKING:
     from seesay.search.library import Hit
@@ -32,7 +32,7 @@ def search(
     from seesay.search.query import parse_query
 
     asked = parse_query(query)
-    with Library.open(library, create=False) as opened:
+    with Library.open(library, create=False, load=load_encoder) as opened:
         hits = opened.search(asked, limit=limit, under=under)
     if null or paths:
         write_paths((hit.path for hit in hits), end=b"\0" if null else b"\n")

@@ -3,6 +3,7 @@
 `load` is the way in. Importing this room imports neither torch nor onnxruntime.
 """
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ def load(
     device: str | None = None,
     threads: int | None = None,
     truncate: bool = False,
+    on_cut: Callable[[str], None] | None = None,
+    cache_bytes: int | None = None,
 ) -> "BundleEncoder":
     """Open a model by name or folder and make it ready to encode.
 
@@ -32,6 +35,8 @@ def load(
         device: where to run, such as "cpu" or "cuda"; by default the backend's best.
         threads: threads of the model on the CPU; by default one a core.
         truncate: cut texts that are longer than the context instead of refusing them.
+        on_cut: told of each text that was cut, in a sentence.
+        cache_bytes: memory for the vectors of texts that may come again; 0 for none, by default 64 MiB.
 
     Raises:
         UnknownNameError: no such model or backend; the nearest names are offered.
@@ -44,4 +49,10 @@ def load(
 
     backend_type = resolve(BACKENDS, backend, kind="backend")
     bundle = open_bundle(name)
-    return BundleEncoder(bundle, backend_type(bundle, device=device, threads=threads), truncate=truncate)
+    return BundleEncoder(
+        bundle,
+        backend_type(bundle, device=device, threads=threads),
+        truncate=truncate,
+        on_cut=on_cut,
+        cache_bytes=cache_bytes,
+    )

@@ -4,6 +4,7 @@
     model.safetensors    the weights, once, in 32, 16 or 8 bits (see `weights`)
     tokenizer.json       as the tokenizers library writes it
     image.onnx text.onnx the graphs, where exported; their weights are those of model.safetensors
+    text_packed.onnx     the text graph again, for texts that share their beginnings; causal towers only, may be missing
     selftest.json        a few inputs and their vectors
 
 config.json has a fixed set of keys, and so has every section: a missing or unknown one is an error,
@@ -29,6 +30,7 @@ from seesay.inputs.transform import ImageConfig
 FORMAT = 1
 CONFIG, WEIGHTS, TOKENIZER = "config.json", "model.safetensors", "tokenizer.json"
 IMAGE_GRAPH, TEXT_GRAPH, SELFTEST = "image.onnx", "text.onnx", "selftest.json"
+PACKED_GRAPH = "text_packed.onnx"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -106,6 +108,11 @@ class Bundle:
         parts = {key: config[key] for key in ("model", "image", "text", "files")}
         canonical = json.dumps(parts, sort_keys=True, separators=(",", ":"))
         return f"{self.name}@{hashlib.sha256(canonical.encode()).hexdigest()[:12]}"
+
+    @property
+    def is_causal(self) -> bool:
+        """Whether a token of a text depends only on those before it, so that texts can share beginnings."""
+        return bool(self.model["text"].get("attention") == "causal")
 
     def verify(self) -> None:
         """Hash the files and compare; reads all of them.

@@ -19,8 +19,9 @@ from typing import Any
 
 from seesay.base.errors import BundleError, MissingExtraError
 from seesay.encoders import selftest
-from seesay.encoders.bundle import IMAGE_GRAPH, TEXT_GRAPH, WEIGHTS, Bundle, write_atomically
+from seesay.encoders.bundle import IMAGE_GRAPH, PACKED_GRAPH, TEXT_GRAPH, WEIGHTS, Bundle, write_atomically
 from seesay.encoders.onnx import WEIGHTS_KEY
+from seesay.encoders.quantize import to_8_bits
 from seesay.encoders.torch import load_clip
 from seesay.encoders.weights import SCALE, Span, read_header
 from seesay.models.clip import Clip, normalize_pixels
@@ -44,7 +45,9 @@ _ONNX_TYPES = {
 
 
 def export(folder: Path) -> selftest.Report:
-    """Write a bundle's image.onnx, text.onnx and selftest.json, then run the self-test on the graphs.
+    """Write a bundle's graphs and selftest.json, then run the self-test on the graphs.
+
+    They are image.onnx, text.onnx, and for a causal text tower text_packed.onnx.
 
     Args:
         folder: a bundle; its weights and config stay as they are.
@@ -59,6 +62,8 @@ def export(folder: Path) -> selftest.Report:
     batch = torch.export.Dim("N", min=1, max=65536)
     image = _trace(_ImageSide(clip), (pixels, torch.zeros(3), torch.ones(3)), ({0: batch}, None, None))
     _name(image, ["pixels", "mean", "std"], ["vectors", "patches"])
+    spans = read_header(folder / WEIGHTS)
+    num_in_8_bits = to_8_bits(image.graph, {name for name, span in spans.items() if span.dtype == "int8"})
     write_atomically(folder / IMAGE_GRAPH, _finish(image, bundle))
 
     length = torch.export.Dim("L", min=1, max=bundle.text.context_length)
@@ -67,7 +72,9 @@ def export(folder: Path) -> selftest.Report:
     text = _trace(_TextSide(clip), (ids, torch.ones_like(ids)), (both, both))
     _name(text, ["ids", "mask"], ["vectors"])
     write_atomically(folder / TEXT_GRAPH, _finish(text, bundle))
-    return selftest.write(bundle)
+    if bundle.is_causal:
+        write_atomically(folder / PACKED_GRAPH, _finish(_trace_packed(clip, bundle), bundle))
+    return selftest.write(bundle, is_in_8_bits=num_in_8_bits > 0)
 
 
 class _ImageSide(nn.Module):
@@ -86,6 +93,29 @@ class _TextSide(nn.Module):
 
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
         return self.clip.project_texts(ids, mask)
+
+
+class _PackedSide(nn.Module):
+    def __init__(self, clip: Clip) -> None:
+        super().__init__()
+        self.clip = clip
+
+    def forward(self, ids: Tensor, positions: Tensor, allowed: Tensor, ends: Tensor) -> Tensor:
+        return self.clip.project_packs(ids, positions, allowed, ends)
+
+
+def _trace_packed(clip: Clip, bundle: Bundle) -> Any:
+    packs, tokens, texts = (torch.export.Dim(name, min=1, max=65536) for name in "BTR")
+    num = min(7, bundle.text.context_length)
+    ids = torch.ones(2, num, dtype=torch.int64)
+    positions = torch.arange(num).repeat(2, 1)
+    allowed = torch.ones(num, num, dtype=torch.bool).tril().repeat(2, 1, 1)
+    ends = torch.full((2, 3), num - 1, dtype=torch.int64)
+    of_tokens = {0: packs, 1: tokens}
+    dynamic = (of_tokens, of_tokens, of_tokens | {2: tokens}, {0: packs, 1: texts})
+    model = _trace(_PackedSide(clip), (ids, positions, allowed, ends), dynamic)
+    _name(model, ["ids", "positions", "allowed", "ends"], ["vectors"])
+    return model
 
 
 def _trace(side: nn.Module, inputs: tuple[Tensor, ...], dynamic: tuple[Any, ...]) -> Any:
@@ -153,7 +183,9 @@ def _reference(used: str, name: str, spans: Mapping[str, Span], graph: Any) -> t
         return [stored], [helper.make_node("Cast", [stored.name], [used], to=TensorProto.FLOAT)]
     scale = _external(name + SCALE, spans[name + SCALE])
     readers = [node for node in graph.node if used in node.input]
-    if readers and all(node.op_type == "Gather" and node.input[0] == used for node in readers):
+    if all(
+        node.op_type == "Gather" and node.input[0] == used for node in readers
+    ):  # or products in 8 bits, and no other
         for node in readers:
             _decode_after_gather(node, stored.name, scale.name, graph)
         return [stored, scale], []

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from seesay.base.errors import BundleError, UsageError
-from seesay.encoders.backend import Ids
-from seesay.encoders.bundle import IMAGE_GRAPH, TEXT_GRAPH, WEIGHTS, Bundle
+from seesay.encoders.backend import Ids, Packs
+from seesay.encoders.bundle import IMAGE_GRAPH, PACKED_GRAPH, TEXT_GRAPH, WEIGHTS, Bundle
 from seesay.encoders.encoder import Pixels, Vectors
 
 PROVIDERS = {
@@ -25,7 +25,7 @@ WEIGHTS_KEY = "seesay.weights.sha256"  # metadata of a graph: which weights its 
 
 
 class OnnxBackend:
-    """Runs a bundle's `image.onnx` and `text.onnx`.
+    """Runs a bundle's `image.onnx`, and `text_packed.onnx` or, where there is none, `text.onnx`.
 
     Args:
         bundle: the model; its folder holds the graphs.
@@ -55,6 +55,15 @@ class OnnxBackend:
         """(N, L) ids and (N, L) mask, 1 for a token -> (N, E)."""
         return self._run(self._text_session, "vectors", {"ids": ids, "mask": mask})
 
+    @property
+    def can_pack(self) -> bool:
+        """Whether the text tower is causal, and the bundle has a graph for packed texts; not every one has."""
+        return self._bundle.is_causal and (self._bundle.folder / PACKED_GRAPH).is_file()
+
+    def embed_packs(self, packs: Packs) -> Vectors:
+        """(B, R, E), a vector for each of `packs.ends`."""
+        return self._run(self._packed_session, "vectors", packs._asdict())
+
     def _image_feed(self, pixels: Pixels) -> dict[str, Any]:
         image = self._bundle.image
         return {
@@ -77,6 +86,10 @@ class OnnxBackend:
     def _text_session(self) -> Any:
         return self._session(TEXT_GRAPH)
 
+    @cached_property
+    def _packed_session(self) -> Any:
+        return self._session(PACKED_GRAPH)
+
     def _session(self, graph: str) -> Any:
         import onnxruntime
 
@@ -89,6 +102,8 @@ class OnnxBackend:
                 f"this ONNX Runtime has no {provider}; it has {', '.join(onnxruntime.get_available_providers())}"
             )
         options = onnxruntime.SessionOptions()
+        # without VNNI, 8-bit products may overflow 16 bits: take the slower ones that do not
+        options.add_session_config_entry("session.x64quantprecision", "1")
         options.log_severity_level = 3  # warnings of the optimiser are nothing a user can act on
         if self._threads is not None:
             options.intra_op_num_threads = self._threads

@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from seesay.base.errors import BundleError, MissingExtraError, UsageError
-from seesay.encoders.backend import Ids
+from seesay.encoders.backend import Ids, Packs
 from seesay.encoders.bundle import Bundle
 from seesay.encoders.encoder import Pixels, Vectors
 from seesay.encoders.weights import Array
@@ -54,6 +54,16 @@ class TorchBackend:
         with torch.inference_mode():
             on_device = (torch.from_numpy(array).to(self._device) for array in (ids, mask))
             return _to_numpy(self._clip.project_texts(*on_device))
+
+    @property
+    def can_pack(self) -> bool:
+        """Whether the text tower is causal."""
+        return self._bundle.is_causal
+
+    def embed_packs(self, packs: Packs) -> Vectors:
+        """(B, R, E), a vector for each of `packs.ends`."""
+        with torch.inference_mode():
+            return _to_numpy(self._clip.project_packs(*(torch.from_numpy(array).to(self._device) for array in packs)))
 
     def _normalize(self, pixels: Pixels) -> Tensor:
         image = self._bundle.image

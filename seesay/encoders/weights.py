@@ -81,10 +81,11 @@ def read_weights(path: Path) -> dict[str, Array]:
     Raises:
         BundleError: the file is broken, a scale is missing or belongs to nothing.
     """
+    spans = read_header(path)  # before mapping: an empty file cannot be mapped
     data = np.memmap(path, dtype=np.uint8, mode="r")
     stored = {
         name: data[span.offset : span.offset + span.size_bytes].view(span.dtype).reshape(span.shape)
-        for name, span in read_header(path).items()
+        for name, span in spans.items()
     }
     return decode(stored, where=str(path))
 

@@ -103,12 +103,15 @@ class Tokenizer:
                 "own to every text; a context must hold at least one more"
             )
 
-    def __call__(self, texts: Sequence[str], *, truncate: bool = False) -> Tokens:
+    def __call__(
+        self, texts: Sequence[str], *, truncate: bool = False, on_cut: Callable[[str], None] | None = None
+    ) -> Tokens:
         """Tokenize a batch.
 
         Args:
             texts: N sentences. A surrogate pair becomes its character, half a pair U+FFFD.
             truncate: cut a text that is longer than the context, keeping its end token, instead of refusing it.
+            on_cut: told of each text that was cut, in a sentence.
 
         Returns:
             ids and mask, (N, L) each; L is the longest row or the context length, as `config.padding` says.
@@ -117,11 +120,12 @@ class Tokenizer:
             InputError: a text has no words, or more tokens than the context while `truncate` is False.
             UsageError: not a list of strings.
         """
-        if isinstance(texts, str):
-            raise UsageError("texts must be a list of strings, and this is one string; put it in a list")
+        check_texts(texts)
         # One by one: the library's own batching starts threads, which warn on stderr in a process that forks later,
         # as a data loader does.
-        rows = [self._row(text, index, len(texts), truncate=truncate) for index, text in enumerate(texts)]
+        rows = [
+            self._row(text, index, len(texts), truncate=truncate, on_cut=on_cut) for index, text in enumerate(texts)
+        ]
         longest = max(map(len, rows), default=0)
         length = self.config.context_length if self.config.padding == "fixed" else longest
         ids = np.full((len(rows), length), self.config.pad_id, dtype=np.int64)
@@ -131,9 +135,9 @@ class Tokenizer:
             mask[index, : len(row)] = 1
         return Tokens(ids=ids, mask=mask)
 
-    def _row(self, text: str, index: int, num_texts: int, *, truncate: bool) -> list[int]:
-        if not isinstance(text, str):
-            raise UsageError(f"texts must be a list of strings; number {index} is of type {type(text).__name__}")
+    def _row(
+        self, text: str, index: int, num_texts: int, *, truncate: bool, on_cut: Callable[[str], None] | None
+    ) -> list[int]:
         name = "the text" if num_texts == 1 else f"text {index} of {num_texts}"
         cleaned = self._clean(_join_surrogates(text))
         if not cleaned.strip():
@@ -150,9 +154,27 @@ class Tokenizer:
                 f"{name}, {_excerpt(text)}, has {len(ids)} tokens, and the model's context is {context}; "
                 "shorten it or pass truncate=True"
             )
+        if on_cut is not None:
+            on_cut(
+                f"the text {_excerpt(text)} has {len(ids)} tokens, and the model's context is {context}; "
+                "its end was cut"
+            )
         # The tower reads its answer off the end token, or was trained with it: cut the words, keep what closes them.
         num_closing = encoding.special_tokens_mask[::-1].index(0)
         return ids[: context - num_closing] + ids[len(ids) - num_closing :]
+
+
+def check_texts(texts: Sequence[str]) -> None:
+    """Refuse what is no list of strings.
+
+    Raises:
+        UsageError: one string, which would be read letter by letter, or a list with something else in it.
+    """
+    if isinstance(texts, str):
+        raise UsageError("texts must be a list of strings, and this is one string; put it in a list")
+    for index, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise UsageError(f"texts must be a list of strings; number {index} is of type {type(text).__name__}")
 
 
 def leave(text: str) -> str:

@@ -26,6 +26,7 @@ from seesay.base.errors import UsageError
 from seesay.base.tables import resolve
 from seesay.models import IMAGE_TOWERS, TEXT_TOWERS
 from seesay.models.config import from_dict
+from seesay.models.text import TextTransformer
 
 Projection = Literal["none", "linear", "affine"]
 
@@ -127,6 +128,17 @@ class Clip(nn.Module):
     def project_texts(self, tokens: Tensor, mask: Tensor) -> Tensor:
         """(B, L) ids and (B, L) mask, 1 for a token -> (B, E), not normalised."""
         return cast(Tensor, self.text_projection(self.text_tower(tokens, mask)))
+
+    def project_packs(self, tokens: Tensor, positions: Tensor, allowed: Tensor, ends: Tensor) -> Tensor:
+        """Packed texts, as `TextTransformer.read_packs` takes them -> (B, R, E), not normalised.
+
+        Raises:
+            UsageError: the text tower is not causal, so that its texts share nothing.
+        """
+        tower = self.text_tower
+        if not isinstance(tower, TextTransformer) or tower.config.attention != "causal":
+            raise UsageError("only a causal text tower reads packed texts; give this one whole rows of tokens")
+        return cast(Tensor, self.text_projection(tower.read_packs(tokens, positions, allowed, ends)))
 
     def forward(self, images: Tensor, tokens: Tensor, mask: Tensor) -> ClipOutput:
         """One batch of pairs.

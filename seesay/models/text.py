@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal, cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from seesay.models.transformer import Activation, Block
@@ -89,6 +90,30 @@ class TextTransformer(nn.Module):
             allowed_B11L = (torch.arange(num_tokens, device=tokens.device) <= place_B1)[:, None, None]
         row_B1D = cast(Block, self.blocks[-1]).update(row_B1D, x_BLD, allowed=allowed_B11L)
         return cast(Tensor, self.last_norm(row_B1D))[:, 0]
+
+    def read_packs(self, tokens: Tensor, positions: Tensor, allowed: Tensor, ends: Tensor) -> Tensor:
+        """Many texts at once, each beginning that they share computed once; for "causal" towers.
+
+        A token's keys and values depend on the tokens before it only. So texts that begin alike are laid out
+        as one tree in a row: the shared tokens once, then each continuation, which looks at its own beginning
+        and not at its neighbours. See `seesay.encoders.packing`.
+
+        Args:
+            tokens: (B, T) int64 ids; T may be more than the context length.
+            positions: (B, T) int64, the place that each token has in its own text.
+            allowed: (B, T, T) bool, what each token looks at: itself and those before it in its text.
+            ends: (B, R) int64, where in the row each of its texts ends.
+
+        Returns:
+            (B, R, D) features, not normalised.
+        """
+        x_BTD = self.token_embedding(tokens) + F.embedding(positions, self.position_embedding)
+        for block in self.blocks[:-1]:
+            x_BTD = block(x_BTD, allowed=allowed.unsqueeze(1))
+        end_BRD = x_BTD.gather(1, ends.unsqueeze(2).expand(-1, -1, self.width))
+        seen_BRT = allowed.gather(1, ends.unsqueeze(2).expand(-1, -1, tokens.shape[1]))
+        end_BRD = cast(Block, self.blocks[-1]).update(end_BRD, x_BTD, allowed=seen_BRT.unsqueeze(1))
+        return cast(Tensor, self.last_norm(end_BRD))
 
     def _initialise(self) -> None:
         """The paper's start: deviations from width and depth, so that the sum over blocks keeps its size.

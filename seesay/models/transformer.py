@@ -116,10 +116,17 @@ class Block(nn.Module):
         nn.init.zeros_(self.qkv.bias)
         nn.init.zeros_(self.attention_out.bias)
 
-    def forward(self, tokens: Tensor, *, is_causal: bool = False, rotation: Rotation | None = None) -> Tensor:
-        """(B, L, D) -> (B, L, D): every token looks at all, or at those before it."""
+    def forward(
+        self,
+        tokens: Tensor,
+        *,
+        allowed: Tensor | None = None,
+        is_causal: bool = False,
+        rotation: Rotation | None = None,
+    ) -> Tensor:
+        """(B, L, D) -> (B, L, D): every token looks at all, at those before it, or at those it is `allowed` to."""
         q_BLD, k_BLD, v_BLD = self.qkv(self.attention_norm(tokens)).chunk(3, dim=2)
-        y_BLD = attend(q_BLD, k_BLD, v_BLD, self.num_heads, is_causal=is_causal, rotation=rotation)
+        y_BLD = attend(q_BLD, k_BLD, v_BLD, self.num_heads, allowed=allowed, is_causal=is_causal, rotation=rotation)
         return self._finish(tokens, y_BLD)
 
     def update(self, rows: Tensor, tokens: Tensor, *, allowed: Tensor | None = None) -> Tensor:

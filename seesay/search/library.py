@@ -7,7 +7,7 @@ for hit in library.search("a dog on a beach"):
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -47,11 +47,12 @@ class Library:
         folder: where it is.
     """
 
-    def __init__(self, store: Store, encoder: Encoder | None) -> None:
+    def __init__(self, store: Store, encoder: Encoder | None, load: Callable[..., Encoder] = load) -> None:
         """Use `Library.open`."""
         self.folder = store.folder
         self._store = store
         self._encoder = encoder
+        self._load = load
 
     @classmethod
     def open(
@@ -60,6 +61,7 @@ class Library:
         *,
         encoder: Encoder | None = None,
         create: bool = True,
+        load: Callable[..., Encoder] = load,
     ) -> Self:
         """Open a library, or begin one.
 
@@ -68,13 +70,14 @@ class Library:
             encoder: the model to add and search with; by default the one that made the library,
                 loaded when it is first needed, and the starter for a new library.
             create: begin one where there is none.
+            load: how a model is loaded where none was given, from its name or, without one, the default.
 
         Raises:
             LibraryError: there is none and `create` is false, or it cannot be opened.
             SchemaError: a newer seesay made it, or the file is something else.
         """
         place = Path(folder).expanduser() if folder is not None else default_library()
-        return cls(Store(place.absolute(), create=create), encoder)
+        return cls(Store(place.absolute(), create=create), encoder, load)
 
     @property
     def encoder(self) -> Encoder:
@@ -85,7 +88,7 @@ class Library:
         """
         if self._encoder is None:
             model = self._store.model()
-            self._encoder = load(model[0].partition("@")[0]) if model else load()
+            self._encoder = self._load(model[0].partition("@")[0]) if model else self._load()
         return self._encoder
 
     @property
@@ -241,7 +244,7 @@ class Library:
     def _take_model(self, *, rebuild: bool) -> None:
         if rebuild and self._encoder is None:
             # The library's own model may be what is being left behind: a rebuild without a name takes the default.
-            self._encoder = load()
+            self._encoder = self._load()
         if self.model_id is None or (rebuild and self.model_id != self.encoder.id):
             self._store.set_model(self.encoder.id, self.encoder.dim)
         self._require_model()

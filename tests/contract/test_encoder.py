@@ -23,7 +23,8 @@ def test_every_backend_is_held_to_this():
 def encoder(request):
     if request.param == "torch" and importlib.util.find_spec("torch") is None:
         pytest.skip("torch is not installed")
-    return load(backend=request.param, **({"device": "cpu"} if request.param == "torch" else {}))
+    # without a memory for texts: every comparison below is one of computations
+    return load(backend=request.param, cache_bytes=0, **({"device": "cpu"} if request.param == "torch" else {}))
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +63,12 @@ def test_the_company_of_a_batch_changes_nothing(encoder, pictures):
     long = [*TEXTS, "word " * 60]  # what would be padding for the others
     alone = np.concatenate([encoder.encode_texts([text]) for text in TEXTS])
     np.testing.assert_allclose(alone, encoder.encode_texts(long)[:4], atol=BATCH_NOISE)
+
+
+def test_a_text_that_comes_twice_has_its_vector_twice(encoder):
+    vectors = encoder.encode_texts([TEXTS[0], TEXTS[1], TEXTS[0]])
+    assert np.array_equal(vectors[0], vectors[2])
+    assert np.abs(vectors[0] - vectors[1]).max() > 0.01
 
 
 def test_an_empty_batch_has_no_rows(encoder):

@@ -195,3 +195,16 @@ def test_searching_imports_no_torch(run, photos):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=run.environment)
     assert done.stdout.split()[:2] == ["3", "False"]
+
+
+def test_a_text_that_is_too_long_is_cut_and_said_to_be(run, photos):
+    long = "red " * 300
+    run("index", "photos")
+    done = run("search", long, "-n", "1")
+    assert len(done.stdout.splitlines()) == 1
+    assert "seesay: the text 'red red" in done.stderr
+    assert "its end was cut" in done.stderr
+    done = run("classify", "photos/red.png", "--labels", f"{long},blue", "--template", "{}")
+    assert len(done.stdout.splitlines()) == 2
+    assert "its end was cut" in done.stderr
+    assert run("search", "red").stderr == ""

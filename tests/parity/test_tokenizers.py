@@ -158,6 +158,7 @@ def test_transformers_agrees_on_a_text_that_was_cleaned(ours, hf, kind):
 def test_cleaned_latin_text_as_in_transformers(ours, hf, text):
     cleaned = cleaners.lower(text)
     assume(cleaned and len(cleaned) < 20)
+    assume("<|" not in cleaned)  # transformers reads a special token out of a user's text; open_clip and we do not
     assert numbers(ours, text) == hf(cleaned)["input_ids"]
 
 

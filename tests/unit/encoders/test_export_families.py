@@ -8,9 +8,10 @@ pytest.importorskip("onnxscript", reason="onnxscript is not installed")
 
 from tiny import CLIP, SIGLIP, make_bundle  # noqa: E402
 
-from seesay.encoders.bundle import copy_bundle  # noqa: E402
+from seesay.encoders.bundle import PACKED_GRAPH, copy_bundle  # noqa: E402
 from seesay.encoders.export import export  # noqa: E402
 from seesay.encoders.onnx import OnnxBackend  # noqa: E402
+from seesay.encoders.packing import pack  # noqa: E402
 from seesay.encoders.torch import TorchBackend  # noqa: E402
 from seesay.models import variants  # noqa: E402
 
@@ -52,6 +53,28 @@ def compare(bundle, near):
             assert got.shape == expected.shape
             np.testing.assert_allclose(got, expected, atol=near)
         np.testing.assert_allclose(graphs.embed_tokens(ids, mask), reference.embed_tokens(ids, mask), atol=near)
+    assert graphs.can_pack == reference.can_pack == (bundle.text.padding == "longest")
+    if graphs.can_pack:
+        compare_packs(graphs, reference, bundle.model["text"]["end_id"], near)
+
+
+def compare_packs(graphs, reference, end_id, near):
+    """Texts that begin alike, of many lengths, in several packs and in one: the vectors of each text alone."""
+    random = np.random.default_rng(1)
+    ids = random.integers(1, 3, (60, 20)) + 10 * np.arange(20)
+    lengths = random.integers(1, 21, 60)
+    ids[np.arange(60), lengths - 1] = end_id
+    alone = np.concatenate(
+        [
+            reference.embed_tokens(row[None, :length], np.ones((1, length), np.int64))
+            for row, length in zip(ids, lengths, strict=True)
+        ]
+    )
+    for tokens_per_batch in (40, 4096):
+        for batch in pack(ids, lengths, tokens_per_batch=tokens_per_batch):
+            for backend in (graphs, reference):
+                got = backend.embed_packs(batch.packs)[batch.pack_of_row, batch.end_of_row]
+                np.testing.assert_allclose(got, alone[batch.rows], atol=near)
 
 
 def test_the_graphs_give_torchs_numbers(bundle):
@@ -64,3 +87,10 @@ def test_they_do_with_weights_in_fewer_bits(bundle, tmp_path):
     smaller = copy_bundle(bundle, tmp_path / "smaller", storage={"image": "float16", "text": "int8"})
     export(smaller.folder)
     compare(smaller, NEAR)
+
+
+def test_the_packed_graph_holds_no_weights_of_its_own(bundle):
+    graph = bundle.folder / PACKED_GRAPH
+    assert graph.is_file() == bundle.is_causal
+    if bundle.is_causal:
+        assert graph.stat().st_size < 100_000

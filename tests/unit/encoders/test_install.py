@@ -94,6 +94,7 @@ def test_a_repository_becomes_a_model_that_gives_its_vectors(hub, original):
         "model.safetensors",
         "selftest.json",
         "text.onnx",
+        "text_packed.onnx",
         "tokenizer.json",
     ]
     encoder = load("hf-hub:org/tiny")

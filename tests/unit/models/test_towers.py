@@ -91,6 +91,33 @@ def test_the_shortcut_of_the_last_block_is_exact():
     close(tower(tokens, torch.ones_like(tokens)), tower.last_norm(states)[torch.arange(3), ends])
 
 
+def test_packed_texts_are_read_as_each_alone():
+    section = variants.text(64, 3) | {"vocabulary_size": 50, "context_length": 12, "end_id": 40}
+    tower = make(TextTransformer, section)
+    texts = [[1, 2, 3, 40], [1, 2, 5, 6, 40]]  # the second goes on from the first two tokens of the first
+    tokens = torch.tensor([[1, 2, 3, 40, 5, 6, 40]])
+    allowed = torch.zeros(1, 7, 7, dtype=torch.bool)
+    for row in ([0, 1, 2, 3], [0, 1, 4, 5, 6]):
+        for place, token in enumerate(row):
+            allowed[0, token, row[: place + 1]] = True
+    packed = tower.read_packs(tokens, torch.tensor([[0, 1, 2, 3, 2, 3, 4]]), allowed, torch.tensor([[6, 3]]))
+    for vector, text in zip(packed[0], reversed(texts), strict=True):
+        row = torch.tensor([text])
+        close(vector, tower(row, torch.ones_like(row))[0])
+
+
+@pytest.mark.parametrize("attention", ["full", "bert"])
+def test_a_tower_that_looks_ahead_refuses_packed_texts(attention):
+    text = variants.text(64, 1) | variants.SIGLIP_READING | {"vocabulary_size": 50}
+    if attention == "bert":
+        text = {"tower": "bert", "vocabulary_size": 50, "context_length": 12, "width": 8, "num_layers": 1}
+        text |= {"num_heads": 1, "mlp_dim": 8, "norm_eps": 1e-12, "pooling": "mean"}
+    clip = build(variants.clip(16, variants.vit(32, 16, 16, 1, 2), text))
+    ones = torch.ones(1, 2, dtype=torch.int64)
+    with pytest.raises(UsageError, match="only a causal text tower"):
+        clip.project_packs(ones, ones, torch.ones(1, 2, 2, dtype=torch.bool), ones)
+
+
 def test_a_full_tower_is_read_at_the_last_place_whatever_is_there():
     section = variants.text(64, 2) | variants.SIGLIP_READING | {"vocabulary_size": 50, "context_length": 12}
     tower = make(TextTransformer, section)
