@@ -3,7 +3,7 @@
 Shape legend: N images and M texts of this process, E the student's embedding, T the teacher's.
 """
 
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -31,8 +31,8 @@ def distillation_loss(
 
         loss = 1/2 mean_i KL(teacher's softmax_j || student's) + 1/2 mean_j KL(teacher's softmax_i || student's)
 
-    Add it to `softmax_loss` with the weight of your choice. Both logits are made tile by tile; the teacher's vectors may
-    come from a file or from a model that runs along, and get no gradient.
+    Add it to `softmax_loss` with the weight of your choice. Both logits are made tile by tile; the teacher's vectors
+    may come from a file or from a model that runs along, and get no gradient.
 
     Args:
         images: (N, E) unit rows of the student, of this process.
@@ -61,7 +61,7 @@ def distillation_loss(
     rows, columns = _logsumexps(images, all_texts, scale, world)
     on_scale = scale.detach().new_tensor(teacher_scale)
     teacher_rows, teacher_columns = _logsumexps(teachers[0], all_teacher_texts, on_scale, world)
-    agreed, certain = _Agreement.apply(
+    agreed, certain = _Agreement.apply(  # type: ignore[no-untyped-call]
         images, all_texts, teachers[0], all_teacher_texts, on_scale, teacher_rows, teacher_columns, len(texts)
     )
     student = (rows.mean() + columns.mean()) / 2 - scale * agreed
@@ -104,7 +104,7 @@ class _Agreement(Function):
             )
             assert on_images is not None
             assert on_texts is not None
-            on_student, on_teacher = on_images.split([texts.shape[1], teacher_texts.shape[1]], 1)
+            on_student, on_teacher = on_images.split([texts.shape[1], teacher_texts.shape[1]], 1)  # type: ignore[no-untyped-call]
             ctx.save_for_backward(on_student.to(images), on_texts.to(texts))
             certain = torch.linalg.vecdot(teacher_images, on_teacher).sum().to(images)
             ctx.mark_non_differentiable(certain)

@@ -28,7 +28,7 @@ def logsumexps(images: Tensor, texts: Tensor, scale: Tensor) -> tuple[Tensor, Te
     Source: the streaming normaliser of arXiv:1805.02867, for rows and columns at once; the backward by
     recomputation as in FlashAttention, arXiv:2205.14135.
     """
-    return cast(tuple[Tensor, Tensor], _LogSumExps.apply(images, texts, scale.to(images)))
+    return cast(tuple[Tensor, Tensor], _LogSumExps.apply(images, texts, scale.to(images)))  # type: ignore[no-untyped-call]
 
 
 class _LogSumExps(Function):

@@ -93,7 +93,7 @@ def _targets(
         text_groups: (M,) groups of all processes' texts.
         num_parts: how many processes.
     """
-    names, places = torch.cat([image_groups, text_groups]).unique(return_inverse=True)
+    names, places = torch.cat([image_groups, text_groups]).unique(return_inverse=True)  # type: ignore[no-untyped-call]
     of_image, of_text = places[: len(image_groups)], places[len(image_groups) :]
     num_images_G, num_texts_G = of_image.bincount(minlength=len(names)), of_text.bincount(minlength=len(names))
     for count_G, has, lacks in ((num_texts_G, "images", "text"), (num_images_G, "texts", "image")):

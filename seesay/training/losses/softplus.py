@@ -30,7 +30,7 @@ def softplus_sum(images: Tensor, texts: Tensor, scale: Tensor, bias: Tensor, wor
     """
     arguments = images, texts, scale.to(images), bias.to(images)
     has_gradient = torch.is_grad_enabled() and any(argument.requires_grad for argument in arguments)
-    return cast(Tensor, _SoftplusSum.apply(*arguments, world, has_gradient))
+    return cast(Tensor, _SoftplusSum.apply(*arguments, world, has_gradient))  # type: ignore[no-untyped-call]
 
 
 class _SoftplusSum(Function):
@@ -42,9 +42,7 @@ class _SoftplusSum(Function):
         on_images = torch.zeros_like(images)
 
         def visit(block: Tensor, on_block: Tensor) -> None:
-            sums.add_(
-                tiles.add_softplus(images, block, scale, bias, (on_images, on_block) if has_gradient else None)
-            )
+            sums.add_(tiles.add_softplus(images, block, scale, bias, (on_images, on_block) if has_gradient else None))
 
         with torch.autocast(images.device.type, enabled=False):
             on_texts = world.ring(texts, visit)

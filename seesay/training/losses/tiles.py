@@ -1,16 +1,13 @@
 """Passes over the logits `scale * images @ texts.T` that hold one tile of them at a time.
 
-Plain PyTorch, for any device; on CUDA what happens inside a tile is one Triton kernel where Triton is
-installed (`kernels.py`). Every tile lands in the same buffer. The products are the cost, 2E operations a
-logit each, so the rest is kept to few passes over a tile that is still in the processor's cache.
+Plain PyTorch, for any device. Every tile lands in the same buffer. The products are the cost, 2E operations
+a logit each, so the rest is kept to few passes over a tile that is still in the processor's cache.
 
 No gradients here, and no processes. Shape legend: N images, M texts, E embedding, R x C a tile.
 """
 
 import math
 from collections.abc import Iterator
-from functools import cache
-from importlib.util import find_spec
 
 import torch
 from torch import Tensor
@@ -122,10 +119,6 @@ def _tile_shape(images: Tensor, texts: Tensor) -> tuple[int, int]:
 
 def _reduce(tile: Tensor) -> tuple[Tensor, Tensor] | None:
     """(R, C), which is overwritten -> (R,) and (C,) log-sum-exps; None where the quick way is not exact."""
-    if _has_kernels(tile):
-        from seesay.training.losses import kernels
-
-        return kernels.reduce_tile(tile)
     if tile.device.type != "cpu":
         return tile.logsumexp(1), tile.logsumexp(0)  # the check below would make the device wait
     # One exponential serves rows and columns when both are measured from the tile's peak. Terms below e^-87 of
@@ -154,11 +147,6 @@ class _Weigh:
 
     def __call__(self, tile: Tensor, row: slice, column: slice) -> None:
         (rows, u), (columns, v) = self.rows, self.columns
-        if _has_kernels(tile):
-            from seesay.training.losses import kernels
-
-            kernels.weigh_tile(tile, rows[row], u[row], columns[column], v[column])
-            return
         if self.other.numel() < tile.numel():
             self.other = torch.empty_like(tile).flatten()
         other = self.other[: tile.numel()].view_as(tile)
@@ -168,12 +156,3 @@ class _Weigh:
         else:
             torch.sub(tile, rows[row, None], out=other).exp_().mul_(u[row, None])
             tile.sub_(columns[column]).exp_().mul_(v[column]).add_(other)
-
-
-@cache
-def _is_triton_installed() -> bool:
-    return find_spec("triton") is not None
-
-
-def _has_kernels(tile: Tensor) -> bool:
-    return tile.is_cuda and _is_triton_installed()

@@ -40,15 +40,15 @@ class World:
 
     def gather(self, rows: Tensor) -> Tensor:
         """(n, ...) of each process -> (N, ...) in the order of the ranks; its gradient is summed back."""
-        return cast(Tensor, _Gather.apply(rows, self)) if self.group else rows
+        return cast(Tensor, _Gather.apply(rows, self)) if self.group else rows  # type: ignore[no-untyped-call]
 
     def logsumexp(self, partial: Tensor) -> Tensor:
         """(N,) log-sum-exps over each process's part -> (N,) over all parts."""
-        return cast(Tensor, _LogSumExp.apply(partial, self)) if self.group else partial
+        return cast(Tensor, _LogSumExp.apply(partial, self)) if self.group else partial  # type: ignore[no-untyped-call]
 
     def mean(self, value: Tensor) -> Tensor:
         """() of each process -> () their mean, the same everywhere."""
-        return cast(Tensor, _Mean.apply(value, self)) if self.group else value
+        return cast(Tensor, _Mean.apply(value, self)) if self.group else value  # type: ignore[no-untyped-call]
 
     def ring(self, block: Tensor, visit: Callable[[Tensor, Tensor], None]) -> Tensor:
         """Show every process's block to `visit`, holding two at a time.
