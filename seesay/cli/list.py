@@ -13,6 +13,7 @@ TABLES = {
     "backends": "seesay.encoders:BACKENDS",
     "image-towers": "seesay.models:IMAGE_TOWERS",
     "text-towers": "seesay.models:TEXT_TOWERS",
+    "losses": "seesay.training.losses:LOSSES",
     "tasks": "seesay.tasks:TASKS",
     "commands": "seesay.cli:COMMANDS",
 }
@@ -21,7 +22,7 @@ TABLES = {
 def list_table(
     table: Annotated[str | None, typer.Argument(help="Which table; without it, all of them.")] = None,
 ) -> None:
-    """List models, backends, tasks and whatever else has a name."""
+    """List models, backends, losses and whatever else has a name."""
     if table is not None and table not in TABLES:
         raise UnknownNameError("table", table, TABLES, cure="list them with `seesay list`")
     for name in [table] if table else TABLES:
