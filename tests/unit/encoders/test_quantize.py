@@ -3,7 +3,6 @@
 import numpy as np
 import onnx
 import pytest
-from tiny import CLIP, make_bundle
 
 from seesay.base.errors import BundleError
 from seesay.encoders import selftest
@@ -15,13 +14,10 @@ from seesay.encoders.torch import TorchBackend
 
 
 @pytest.fixture(scope="module")
-def bundles(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("bundles")
-    whole = make_bundle(folder / "whole", CLIP, "clip")
-    export(whole.folder)
-    small = copy_bundle(whole, folder / "small", storage={"": "int8"})
+def bundles(tiny_bundle, tmp_path_factory):
+    small = copy_bundle(tiny_bundle, tmp_path_factory.mktemp("bundles") / "small", storage={"": "int8"})
     export(small.folder)
-    return whole, Bundle.open(small.folder)
+    return tiny_bundle, Bundle.open(small.folder)
 
 
 def operators(bundle, graph):

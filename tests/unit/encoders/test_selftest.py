@@ -3,28 +3,19 @@
 import dataclasses
 
 import pytest
-from tiny import CLIP, make_bundle
 
 from seesay.base.errors import BundleError
 from seesay.encoders import selftest
-from seesay.encoders.export import export
 from seesay.encoders.ready import BundleEncoder
 from seesay.encoders.torch import TorchBackend
-
-
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory):
-    bundle = make_bundle(tmp_path_factory.mktemp("bundles") / "tiny", CLIP, "clip")
-    export(bundle.folder)
-    return bundle
 
 
 def run(bundle):
     return selftest.run(BundleEncoder(bundle, TorchBackend(bundle, device="cpu"), truncate=True))
 
 
-def test_it_passes_as_it_is(bundle):
-    assert run(bundle).max_difference < selftest.TOLERANCE / 10
+def test_it_passes_as_it_is(tiny_bundle):
+    assert run(tiny_bundle).max_difference < selftest.TOLERANCE / 10
 
 
 @pytest.mark.parametrize(
@@ -39,21 +30,21 @@ def test_it_passes_as_it_is(bundle):
     ],
     ids=str,
 )
-def test_another_preprocessing_is_caught(bundle, change):
-    changed = dataclasses.replace(bundle, image=dataclasses.replace(bundle.image, **change))
+def test_another_preprocessing_is_caught(tiny_bundle, change):
+    changed = dataclasses.replace(tiny_bundle, image=dataclasses.replace(tiny_bundle.image, **change))
     with pytest.raises(BundleError, match="fails its self-test: its image vectors are off"):
         run(changed)
 
 
 @pytest.mark.parametrize(("side", "named"), [("image", "image"), ("text", "text")])
 @pytest.mark.parametrize("activation", ["gelu", "gelu_tanh"])
-def test_another_activation_is_caught(bundle, side, named, activation):
-    model = bundle.model | {side: bundle.model[side] | {"activation": activation}}
+def test_another_activation_is_caught(tiny_bundle, side, named, activation):
+    model = tiny_bundle.model | {side: tiny_bundle.model[side] | {"activation": activation}}
     with pytest.raises(BundleError, match=f"its {named} vectors are off"):
-        run(dataclasses.replace(bundle, model=model))
+        run(dataclasses.replace(tiny_bundle, model=model))
 
 
-def test_a_tokenizer_that_does_not_clean_is_caught(bundle):
-    changed = dataclasses.replace(bundle, text=dataclasses.replace(bundle.text, cleaner="none"))
+def test_a_tokenizer_that_does_not_clean_is_caught(tiny_bundle):
+    changed = dataclasses.replace(tiny_bundle, text=dataclasses.replace(tiny_bundle.text, cleaner="none"))
     with pytest.raises(BundleError, match="its text vectors are off"):
         run(changed)
