@@ -131,7 +131,7 @@ def test_version_and_completion(run):
         (["classify", "photos/red.png"], "name the labels with either"),
         (["classify", "photos/red.png", "--labels", "a,a"], "given twice"),
         (["classify", "photos/red.png", "--labels-file", "nowhere.txt"], "cannot be read"),
-        (["list", "modles"], "did you mean models?"),
+        (["list", "modles"], "did you mean models"),
     ],
 )
 def test_an_error_is_one_line_that_names_the_cure(run, photos, arguments, message):
