@@ -25,7 +25,7 @@ starter: $(VENV)/.train
 bench: $(VENV)/.bench
 	$(BIN)/python bench/search.py
 	$(BIN)/python bench/parity.py
-	$(BIN)/python bench/texts.py
+	$(BIN)/python bench/encoders.py
 
 # Writes the parts of the docs that are made from the code: command help.
 docs: $(VENV)/.train
