@@ -28,7 +28,7 @@ from seesay.models.variants import VARIANTS
 from seesay.tasks.classify import build_classifier
 
 MODELS = ("ViT-B-32-quickgelu", "ViT-B-16-quickgelu", "RN50-quickgelu")
-BATCHES = (1, 8, 32)
+BATCHES = {"cpu": (1, 8, 32), "cuda": (1, 8, 32, 256)}
 Vectors = NDArray[np.float32]
 Embed = Callable[[Any], Vectors]
 
@@ -235,13 +235,14 @@ def bench_model(variant: str, folder: Path, device: str, rounds: int, top: float
     flops = measure(config, image_size=side, context_length=config["text"]["context_length"]).image_flops
     rivals = contestants(variant, folder, device)
     generator = np.random.default_rng(0)
+    batches = BATCHES["cpu" if device == "cpu" else "cuda"]
     print(f"\n{variant}, {device}; ratio to open_clip; share of {top / 1e9:.0f} GFLOP/s; lowest cosine to open_clip")
-    for size in BATCHES:
+    for size in batches:
         pixels = generator.integers(0, 256, (size, side, side, 3), dtype=np.uint8)
         images = {name: pair[0] for name, pair in rivals.items()}
         compare("images", images, pixels, rounds=rounds, flops=flops, top=top)
     names = evenly(list(dict.fromkeys(import_peer("open_clip").IMAGENET_CLASSNAMES)), 32)
-    for size in BATCHES:
+    for size in batches:
         texts = [f"a photo of a {name}." for name in names[:size]]
         # no share for texts: contestants do not do the same work
         words = {name: pair[1] for name, pair in rivals.items() if name != "onnx int8"}

@@ -50,6 +50,10 @@ class InputError(SeesayError):
     """One picture, text or video that cannot be read. `str(error)` is the reason, without the path."""
 
 
+class DataError(SeesayError):
+    """Training data that cannot be used: a source as a whole, or too many of its examples."""
+
+
 class BundleError(SeesayError):
     """A model folder that is incomplete, was changed, or does not fit its own configuration."""
 

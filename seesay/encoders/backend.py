@@ -30,6 +30,9 @@ class Packs(NamedTuple):
 class Backend(Protocol):
     """One way to run a bundle. Made as `Kind(bundle, device=..., threads=...)`; N is never zero here."""
 
+    image_batch: int
+    """How many pictures it takes best in one call; it takes any number."""
+
     def embed_pixels(self, pixels: Pixels) -> Vectors:
         """(N, S, S, 3) uint8 -> (N, E)."""
         ...

@@ -19,22 +19,8 @@ from typing import Any, Literal, NamedTuple, TypeAlias, cast
 
 from seesay.base.errors import BundleError, MissingExtraError
 from seesay.encoders.bundle import file_sha256
+from seesay.encoders.checkpoints.folder import BESIDE, WEIGHTS, find_shards
 
-# The first that is there is taken: safetensors before pickles, open_clip's names before transformers'.
-WEIGHTS = (
-    "open_clip_model.safetensors",
-    "open_clip_pytorch_model.safetensors",
-    "model.safetensors",
-    "open_clip_pytorch_model.bin",
-    "pytorch_model.bin",
-)
-BESIDE = (
-    "open_clip_config.json",
-    "config.json",
-    "preprocessor_config.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
-)
 _SHA256 = re.compile("[0-9a-f]{64}")
 _PART = ".part"
 
@@ -103,6 +89,10 @@ def fetch(repo: str, folder: Path, *, revision: str | None, sha256: Mapping[str,
             found = {
                 name: _bring(hub, repo, remote, folder, sha256.get(name), report) for name, remote in names.items()
             }
+            for shard in find_shards(folder / weights.name):
+                if shard.name not in found:
+                    remote = _find_shard(hub, repo, shard.name, weights.commit)
+                    found[shard.name] = _bring(hub, repo, remote, folder, sha256.get(shard.name), report)
     except _Unreachable as unreachable:
         return _from_cache(hub, repo, folder, revision, sha256, unreachable)
     return Checkpoint(path=folder, revision=weights.commit, sha256=found)
@@ -129,6 +119,12 @@ def _find_weights(hub: ModuleType, repo: str, revision: str | None) -> _Remote:
         if (remote := _ask(hub, repo, name, revision)) is not None:
             return remote
     raise BundleError(f"the hub's {repo} has no weights that we read; it would need one of {', '.join(WEIGHTS)}")
+
+
+def _find_shard(hub: ModuleType, repo: str, name: str, commit: str) -> _Remote:
+    if (remote := _ask(hub, repo, name, commit)) is None:
+        raise BundleError(f"the hub's {repo} is not whole: its index names {name}, which is not there")
+    return remote
 
 
 def _find_beside(hub: ModuleType, repo: str, commit: str) -> dict[str, _Remote]:
@@ -235,13 +231,19 @@ def _from_cache(
             folder = folder / snapshot.name
             folder.mkdir(parents=True, exist_ok=True)
             found = {}
-            for file in (name, *(other for other in BESIDE if (snapshot / other).is_file())):
+            shards = [shard.name for shard in find_shards(snapshot / name)]
+            for file in dict.fromkeys((name, *shards, *(other for other in BESIDE if (snapshot / other).is_file()))):
+                if not (snapshot / file).is_file():
+                    raise _missing(hub, repo, file, revision, unreachable)
                 _link(folder / file, snapshot / file)
                 found[file] = _check(folder / file, sha256.get(file), where=str(snapshot / file), report=_ignore)
             return Checkpoint(path=folder, revision=snapshot.name, sha256=found)
-    name = next(iter(sha256), WEIGHTS[0])
+    raise _missing(hub, repo, next(iter(sha256), WEIGHTS[0]), revision, unreachable)
+
+
+def _missing(hub: ModuleType, repo: str, name: str, revision: str | None, unreachable: _Unreachable) -> BundleError:
     url = _url(hub, repo, name, revision)
-    raise BundleError(
+    return BundleError(
         f"{repo}/{name} is not on this machine and the hub cannot be reached ({_first_line(unreachable)}); connect and "
         f"run it again, or bring {url} and the .json files beside it from another machine and name their folder "
         "with --from"

@@ -7,6 +7,7 @@ that the catalog leaves open, and every later one is held to them. When the mode
 """
 
 import dataclasses
+import hashlib
 import json
 import re
 import shutil
@@ -31,6 +32,7 @@ from seesay.encoders.catalog import (
     models_folder,
     read_lock,
 )
+from seesay.encoders.checkpoints.folder import find_shards, find_weights
 from seesay.encoders.hub import Checkpoint, Progress, Report, fetch
 
 _REPO = re.compile(r"\w[\w.-]*/\w[\w.-]*")  # also a folder's name, so it must not climb
@@ -159,18 +161,21 @@ def _obtain(wanted: _Wanted, locked: Mapping[str, Any], report: Report) -> Check
 
 def _local(wanted: _Wanted, expected: Mapping[str, str], report: Report) -> Checkpoint:
     """A checkpoint on this machine, held to the hashes that are known of files of its names."""
-    from seesay.encoders.checkpoints.files import find_weights
-
     assert wanted.source is not None
     weights = find_weights(wanted.source) if wanted.source.is_dir() else wanted.source
-    report(Progress("checking", weights.name, 0, weights.stat().st_size))
-    digest = file_sha256(weights)
-    if expected.get(weights.name, digest) != digest:
-        raise BundleError(
-            f"{weights} is not the file that {wanted.name} was published with: its sha256 is {digest}, "
-            f"expected {expected[weights.name]}; fetch it again"
-        )
-    return Checkpoint(path=wanted.source, revision=digest, sha256={weights.name: digest})
+    digests: dict[str, str] = {}
+    for path in dict.fromkeys((weights, *find_shards(weights))):
+        if not path.is_file():
+            raise BundleError(f"{path} is not there, and {weights.name} names it; fetch it again")
+        report(Progress("checking", path.name, 0, path.stat().st_size))
+        digests[path.name] = digest = file_sha256(path)
+        if expected.get(path.name, digest) != digest:
+            raise BundleError(
+                f"{path} is not the file that {wanted.name} was published with: its sha256 is {digest}, "
+                f"expected {expected[path.name]}; fetch it again"
+            )
+    revision = digest if len(digests) == 1 else hashlib.sha256("".join(digests.values()).encode()).hexdigest()
+    return Checkpoint(path=wanted.source, revision=revision, sha256=digests)
 
 
 def _convert(wanted: _Wanted, checkpoint: Checkpoint, variant: str | None, out: Path) -> None:

@@ -26,7 +26,6 @@ from seesay.inputs.pictures import Source, open_picture
 from seesay.inputs.tokenizer import Tokenizer, Tokens, check_texts
 from seesay.inputs.transform import ImageTransform
 
-IMAGE_BATCH = 32  # larger ones are no faster on a CPU and cost memory
 TOKENS_PER_BATCH = 4096  # bounds the memory of one text batch whatever the texts' length
 PACKED_TOKENS_PER_BATCH = 2048  # of those, with shared beginnings counted once; more were 10 % slower on a CPU
 DECODE_THREADS = min(4, os.cpu_count() or 1)
@@ -97,7 +96,8 @@ class BundleEncoder:
             raise UsageError(
                 f"pixels must be uint8 of shape (N, {size}, {size}, 3), got {pixels.dtype} of shape {pixels.shape}"
             )
-        batches = (pixels[start : start + IMAGE_BATCH] for start in range(0, len(pixels), IMAGE_BATCH))
+        step = self._backend.image_batch
+        batches = (pixels[start : start + step] for start in range(0, len(pixels), step))
         return self._join([self._backend.embed_pixels(np.ascontiguousarray(batch)) for batch in batches])
 
     def encode_images(self, images: Sequence[Source | Image.Image]) -> Vectors:
@@ -180,16 +180,17 @@ class BundleEncoder:
 
     def _decode(self, images: Sequence[Source | Image.Image]) -> Iterator[Pixels]:
         """Batches of pixels, (n, S, S, 3) each, decoded at most two batches ahead of their use."""
+        size = self._backend.image_batch
         with ThreadPoolExecutor(DECODE_THREADS, thread_name_prefix="seesay-decode") as pool:
             waiting: deque[Future[Pixels]] = deque()
             upcoming = iter(images)
             try:
                 while True:
-                    room = 3 * IMAGE_BATCH - len(waiting)
+                    room = 3 * size - len(waiting)
                     waiting.extend(pool.submit(self._pixels, image) for image in islice(upcoming, room))
                     if not waiting:
                         return
-                    yield np.stack([waiting.popleft().result() for _ in range(min(IMAGE_BATCH, len(waiting)))])
+                    yield np.stack([waiting.popleft().result() for _ in range(min(size, len(waiting)))])
             finally:
                 for future in waiting:
                     future.cancel()

@@ -1,10 +1,13 @@
-"""The torch backend: CUDA, Apple's MPS, or the CPU, in float32 from the bundle's weights.
+"""The torch backend: CUDA, Apple's MPS, or the CPU, from the bundle's weights.
 
-It is also the reference that exported graphs are tested against.
+On the CPU and MPS in float32, the reference that exported graphs are tested against. On CUDA matrix products and
+convolutions run in bfloat16, everything that sums or normalises in float32, and the image tower is compiled once a
+full batch comes: a search by text, or for one picture, never waits for a compiler.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 
 import numpy as np
@@ -17,7 +20,7 @@ from seesay.encoders.weights import Array
 
 try:
     import torch
-    from torch import Tensor
+    from torch import Tensor, nn
 except ModuleNotFoundError as error:
     raise MissingExtraError("the torch backend", "train") from error
 
@@ -31,27 +34,38 @@ class TorchBackend:
         bundle: the model.
         device: as torch names it; by default "cuda", "mps" or "cpu", the first that is there.
         threads: torch's threads on the CPU, which is a setting of the whole process; by default left alone.
+        is_bf16: whether to multiply in bfloat16; by default on a GPU that can.
+
+    Raises:
+        UsageError: torch knows no such device, or it is not there.
     """
 
-    def __init__(self, bundle: Bundle, *, device: str | None = None, threads: int | None = None) -> None:
+    def __init__(
+        self, bundle: Bundle, *, device: str | None = None, threads: int | None = None, is_bf16: bool | None = None
+    ) -> None:
         self._bundle = bundle
-        self._device = torch.device(device or _best_device())
+        self._device = _open_device(device or _best_device())
+        on_cuda = self._device.type == "cuda"
+        self._is_bf16 = on_cuda and torch.cuda.is_bf16_supported() if is_bf16 is None else is_bf16
+        self.image_batch = 256 if on_cuda else 32
         if threads is not None:
             torch.set_num_threads(threads)
 
     def embed_pixels(self, pixels: Pixels) -> Vectors:
         """(N, S, S, 3) uint8 -> (N, E)."""
-        with torch.inference_mode():
-            return _to_numpy(self._clip.project_images(self._normalize(pixels)))
+        with self._running():
+            is_worth_it = self._device.type == "cuda" and len(pixels) == self.image_batch
+            project = self._compiled_project_images if is_worth_it else self._clip.project_images
+            return _to_numpy(project(self._normalize(pixels)))
 
     def embed_patches(self, pixels: Pixels) -> Vectors:
         """(N, S, S, 3) uint8 -> (N, P, P, E), rows top to bottom."""
-        with torch.inference_mode():
+        with self._running():
             return _to_numpy(self._clip.project_images_and_patches(self._normalize(pixels))[1])
 
     def embed_tokens(self, ids: Ids, mask: Ids) -> Vectors:
         """(N, L) ids and (N, L) mask, 1 for a token -> (N, E)."""
-        with torch.inference_mode():
+        with self._running():
             on_device = (torch.from_numpy(array).to(self._device) for array in (ids, mask))
             return _to_numpy(self._clip.project_texts(*on_device))
 
@@ -62,7 +76,7 @@ class TorchBackend:
 
     def embed_packs(self, packs: Packs) -> Vectors:
         """(B, R, E), a vector for each of `packs.ends`."""
-        with torch.inference_mode():
+        with self._running():
             return _to_numpy(self._clip.project_packs(*(torch.from_numpy(array).to(self._device) for array in packs)))
 
     def _normalize(self, pixels: Pixels) -> Tensor:
@@ -72,9 +86,23 @@ class TorchBackend:
         )
         return normalize_pixels(torch.from_numpy(pixels).to(self._device), mean, std)
 
+    @contextmanager
+    def _running(self) -> Iterator[None]:
+        with torch.inference_mode(), torch.autocast(self._device.type, torch.bfloat16, enabled=self._is_bf16):
+            yield
+
     @cached_property
     def _clip(self) -> Clip:
-        return load_clip(self._bundle).to(self._device)
+        clip = load_clip(self._bundle).to(self._device)
+        if self._is_bf16:  # once, or autocast would do it again in every call
+            for module in clip.modules():
+                if isinstance(module, nn.Linear | nn.Conv2d):
+                    module.to(torch.bfloat16)
+        return clip
+
+    @cached_property
+    def _compiled_project_images(self) -> Callable[[Tensor], Tensor]:
+        return torch.compile(self._clip.project_images, dynamic=False)
 
 
 def load_clip(bundle: Bundle) -> Clip:
@@ -113,6 +141,15 @@ def _check_fit(expected: Mapping[str, Tensor], got: Mapping[str, Tensor], *, whe
     if faults:
         more = f" and {len(faults) - 5} more" if len(faults) > 5 else ""
         raise BundleError(f"the weights of {where} do not fit its architecture: {'; '.join(faults[:5])}{more}")
+
+
+def _open_device(name: str) -> torch.device:
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:  # an AssertionError where torch was built without CUDA
+        raise UsageError(f"the torch backend cannot run on {name!r}: {str(error).splitlines()[0]}") from error
+    return device
 
 
 def _best_device() -> str:

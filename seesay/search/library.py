@@ -16,7 +16,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from seesay.base.errors import LibraryError, ModelMismatchError, UsageError
+from seesay.base.errors import LibraryError, ModelMismatchError, UnknownNameError, UsageError
 from seesay.base.paths import default_library
 from seesay.encoders import load
 from seesay.encoders.encoder import Encoder
@@ -84,11 +84,16 @@ class Library:
         """The model that reads queries and pictures, loaded on first use.
 
         Raises:
-            UnknownNameError: the library's model is not installed.
+            UsageError: the library's model is not installed, or was given as a folder.
         """
         if self._encoder is None:
-            model = self._store.model()
-            self._encoder = self._load(model[0].partition("@")[0]) if model else self._load()
+            model_id = self.model_id
+            try:
+                self._encoder = self._load(model_id.partition("@")[0]) if model_id else self._load()
+            except UnknownNameError as error:
+                raise UsageError(
+                    f"{model_id} made this library, and no model here has that name; name its folder with --model"
+                ) from error
         return self._encoder
 
     @property

@@ -17,7 +17,8 @@ from seesay.base.errors import BundleError, UnknownNameError, UsageError
 from seesay.encoders import recipes
 from seesay.encoders.bundle import Bundle, write_bundle
 from seesay.encoders.checkpoints import hf_clip, hf_siglip, open_clip, openai
-from seesay.encoders.checkpoints.files import find_weights, read_json, read_tensors
+from seesay.encoders.checkpoints.files import read_tensors
+from seesay.encoders.checkpoints.folder import find_weights, read_json
 from seesay.encoders.checkpoints.keymap import to_ours
 from seesay.encoders.checkpoints.torchscript import is_torchscript
 from seesay.encoders.weights import Storage

@@ -15,7 +15,8 @@ torch = pytest.importorskip("torch", reason="torch is not installed")
 from safetensors.torch import save_file  # noqa: E402
 
 from seesay.base.errors import BundleError  # noqa: E402
-from seesay.encoders.checkpoints.files import find_weights, read_tensors  # noqa: E402
+from seesay.encoders.checkpoints.files import read_tensors  # noqa: E402
+from seesay.encoders.checkpoints.folder import find_weights  # noqa: E402
 from seesay.encoders.checkpoints.torchscript import is_torchscript  # noqa: E402
 
 STATE = {"a.weight": torch.arange(6.0).view(2, 3), "b": torch.tensor(3)}

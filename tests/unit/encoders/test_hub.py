@@ -1,6 +1,7 @@
 """Fetching from a hub: on localhost, with everything that goes wrong on the way."""
 
 import hashlib
+import json
 import sys
 
 import huggingface_hub.constants
@@ -8,7 +9,8 @@ import pytest
 from hub import Hub, Repo
 
 from seesay.base.errors import BundleError, MissingExtraError
-from seesay.encoders.hub import WEIGHTS, fetch
+from seesay.encoders.checkpoints.folder import WEIGHTS
+from seesay.encoders.hub import fetch
 
 REPO, FILE = "org/model", "open_clip_model.safetensors"
 CONTENT = bytes(range(256)) * 8192  # 2 MB
@@ -119,6 +121,38 @@ def test_safetensors_come_before_pickles(hub, tmp_path):
     hub.repos[REPO].files["open_clip_pytorch_model.bin"] = b"pickle"
     checkpoint = bring(tmp_path)
     assert [name for name in checkpoint.sha256 if name in WEIGHTS] == [FILE]
+
+
+SHARDS = ("model-1-of-2.safetensors", "model-2-of-2.safetensors")
+INDEX = "model.safetensors.index.json"
+
+
+def in_shards():
+    index = json.dumps({"weight_map": {"a": SHARDS[0], "b": SHARDS[1], "c": SHARDS[0]}}).encode()
+    return Repo({INDEX: index, SHARDS[0]: CONTENT, SHARDS[1]: CONTENT[:999], "config.json": b"{}"})
+
+
+def test_weights_in_several_files_arrive_all(hub, tmp_path):
+    hub.repos[REPO] = in_shards()
+    checkpoint = bring(tmp_path)
+    assert checkpoint.sha256.keys() == {INDEX, *SHARDS, "config.json"}
+    assert (checkpoint.path / SHARDS[1]).read_bytes() == CONTENT[:999]
+
+
+def test_an_index_that_names_a_file_the_repository_lacks(hub, tmp_path):
+    hub.repos[REPO] = in_shards()
+    del hub.repos[REPO].files[SHARDS[1]]
+    with pytest.raises(BundleError, match=f"the hub's {REPO} is not whole: its index names {SHARDS[1]}"):
+        bring(tmp_path)
+
+
+def test_a_cache_that_lacks_one_of_several_files(hub, tmp_path, monkeypatch):
+    hub.repos[REPO] = in_shards()
+    for name in (INDEX, SHARDS[0]):
+        huggingface_hub.hf_hub_download(REPO, name, endpoint=hub.endpoint, cache_dir=tmp_path / "cache")
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(BundleError, match=rf"{REPO}/{SHARDS[1]} is not on this machine"):
+        bring(tmp_path)
 
 
 def test_a_repository_without_weights(hub, tmp_path):

@@ -11,6 +11,7 @@ import pytest
 import tokenizers
 import torch
 from hub import Hub, Repo
+from safetensors.torch import load_file, save_file
 from tiny import CLIP, SIGLIP, make_bundle
 
 from seesay.base.errors import BundleError, UnknownNameError, UsageError
@@ -189,6 +190,24 @@ def test_a_repository_of_transformers(hub, original, tmp_path, no_graphs):
         assert pulled.image == bundle.image
         assert pulled.text == bundle.text
         np.testing.assert_allclose(reference(pulled), reference(bundle), atol=1e-6)
+
+
+def test_a_folder_with_weights_in_several_files(original, tmp_path, no_graphs):
+    folder = tmp_path / "parts"
+    foreign.write_hf(original, folder)
+    whole = load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").unlink()
+    parts = {"one.safetensors": sorted(whole)[::2], "two.safetensors": sorted(whole)[1::2]}
+    for file, names in parts.items():
+        save_file({name: whole[name] for name in names}, folder / file)
+    places = {name: file for file, names in parts.items() for name in names}
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": places}))
+    pulled = pull(str(folder))
+    np.testing.assert_allclose(reference(pulled), reference(original), atol=1e-6)
+    assert read_lock()["local/parts"]["sha256"].keys() == {*parts, "model.safetensors.index.json"}
+    (folder / "two.safetensors").unlink()
+    with pytest.raises(BundleError, match=r"two\.safetensors is not there, and model\.safetensors\.index\.json names"):
+        pull(str(folder))
 
 
 def _siglip_tokenizer():

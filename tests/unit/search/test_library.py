@@ -381,3 +381,12 @@ def test_stopping_in_the_middle_keeps_what_was_committed(library, photos):
 def test_check_says_nothing_of_a_sound_library(library, photos):
     library.add(photos)
     assert library.check() == []
+
+
+def test_a_library_whose_model_has_no_name_here_says_how_to_name_it(library, photos):
+    library.add(photos)
+    with (
+        Library.open(library.folder) as opened,
+        pytest.raises(UsageError, match=r"colours@0+ made this library, .* name its folder with --model"),
+    ):
+        opened.search("red")
