@@ -15,6 +15,7 @@ CLIP = variants.clip(
     variants.vit(64, 32, 64, 2, 2, activation="quick_gelu"),
     variants.text(64, 2, activation="quick_gelu"),
 )
+RESNET = variants.clip(32, variants.resnet(64, 8, (1, 1, 1, 1)), variants.text(64, 1))
 SIGLIP = {
     **variants.clip(
         64,

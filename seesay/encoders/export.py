@@ -17,13 +17,16 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from seesay.base.errors import BundleError, MissingExtraError
 from seesay.encoders import selftest
 from seesay.encoders.bundle import IMAGE_GRAPH, PACKED_GRAPH, TEXT_GRAPH, WEIGHTS, Bundle, write_atomically
 from seesay.encoders.onnx import WEIGHTS_KEY
-from seesay.encoders.quantize import to_8_bits
+from seesay.encoders.quantize import convolutions_to_8_bits, to_8_bits
 from seesay.encoders.torch import load_clip
 from seesay.encoders.weights import SCALE, Span, read_header
+from seesay.inputs.transform import ImageTransform
 from seesay.models.clip import Clip, normalize_pixels
 
 try:
@@ -36,6 +39,8 @@ except ModuleNotFoundError as error:
 
 OPSET = 20  # the first with the exact Gelu as one operator
 _INLINE_LIMIT_BYTES = 1 << 20  # constants of the code itself (shapes, epsilons, rotary tables) may stay in the graph
+_CALIBRATION_PICTURES = 32
+_LEAST_COSINE = 0.99  # below, convolutions stay in float32: those of some small networks do not stand 8 bits
 _ONNX_TYPES = {
     "float32": TensorProto.FLOAT,
     "float16": TensorProto.FLOAT16,
@@ -65,6 +70,11 @@ def export(folder: Path) -> selftest.Report:
     spans = read_header(folder / WEIGHTS)
     num_in_8_bits = to_8_bits(image.graph, {name for name, span in spans.items() if span.dtype == "int8"})
     write_atomically(folder / IMAGE_GRAPH, _finish(image, bundle))
+    if _has_convolutions_in_8_bits(image.graph, spans):
+        content, cosine = convolutions_to_8_bits(folder / IMAGE_GRAPH, list(_calibration(bundle)))
+        if cosine >= _LEAST_COSINE:
+            write_atomically(folder / IMAGE_GRAPH, content)
+            num_in_8_bits += 1
 
     length = torch.export.Dim("L", min=1, max=bundle.text.context_length)
     ids = torch.ones(2, min(7, bundle.text.context_length), dtype=torch.int64)
@@ -75,6 +85,21 @@ def export(folder: Path) -> selftest.Report:
     if bundle.is_causal:
         write_atomically(folder / PACKED_GRAPH, _finish(_trace_packed(clip, bundle), bundle))
     return selftest.write(bundle, is_in_8_bits=num_in_8_bits > 0)
+
+
+def _has_convolutions_in_8_bits(graph: Any, spans: Mapping[str, Span]) -> bool:
+    """Whether there are some beyond a ViT's one, which cuts the picture into patches and is worth nothing."""
+    names = [node.input[1].removeprefix("clip.") for node in graph.node if node.op_type == "Conv"]
+    return sum(name in spans and spans[name].dtype == "int8" for name in names) > 1
+
+
+def _calibration(bundle: Bundle) -> Iterator[dict[str, Any]]:
+    """Pictures that show every layer its range: flat, coarse and fine, dark and bright."""
+    transform = ImageTransform(bundle.image)
+    mean, std = (np.array(values, dtype=np.float32) for values in (bundle.image.mean, bundle.image.std))
+    for seed in range(_CALIBRATION_PICTURES):
+        pixels = transform(selftest.make_picture(seed, (320 + 16 * seed, 300)))
+        yield {"pixels": pixels[None], "mean": mean, "std": std}
 
 
 class _ImageSide(nn.Module):

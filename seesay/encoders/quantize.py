@@ -1,20 +1,86 @@
-"""Matrix products in 8 bits: what makes an image graph almost twice as fast on a CPU.
+"""Products in 8 bits: what makes an image graph two to three times as fast on a CPU.
 
 A weight that is stored in 8 bits, one scale for each output, need not be unpacked: the graph rounds the
 other side of the product to 8 bits too, with one scale for all of it that is found anew for every batch
 ("dynamic"), multiplies whole numbers and scales the result. Only products with a weight are rewritten;
-attention's own two, norms, and convolutions stay in float32.
+attention's own two and norms stay in float32.
 
     y = (x_q - x_zero) W_q  *  (x_scale * w_scale)
 
-Source: github.com/microsoft/onnxruntime, "Quantize ONNX Models", dynamic quantization.
+A convolution is fast only where the scales of both its sides are known beforehand ("static"): they are found by
+showing pictures to the float32 graph. Its norm is folded into it first, so such a graph holds its own weights, and
+points into model.safetensors no more.
+
+Source: github.com/microsoft/onnxruntime, "Quantize ONNX Models". Measured there and then: RN50, two cores with
+VNNI, dynamic convolutions 0.7 times float32's speed, static ones 2.1 to 2.3 times.
 """
 
+import contextlib
+import io
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+import onnx
+import onnxruntime
+from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
 from seesay.encoders.weights import SCALE
+
+
+def convolutions_to_8_bits(graph: Path, feeds: Sequence[Mapping[str, Any]]) -> tuple[bytes, float]:
+    """A graph whose convolutions multiply in 8 bits.
+
+    Args:
+        graph: an .onnx file, left as it is.
+        feeds: inputs by name, as many as show what range each layer has; what lies beyond it later is clipped.
+
+    Returns:
+        An .onnx file's content, with its weights inside, and the lowest cosine of its "vectors" to those of `graph`
+        on the feeds.
+    """
+    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+
+    class Reader(CalibrationDataReader):  # type: ignore[misc]
+        def __init__(self, feeds: Iterator[Mapping[str, Any]]) -> None:
+            self._feeds = feeds
+
+        def get_next(self) -> Mapping[str, Any] | None:
+            return next(self._feeds, None)
+
+    whole = onnx.load(graph)
+    with tempfile.TemporaryDirectory() as scratch, contextlib.redirect_stdout(io.StringIO()):
+        before, folded, done = (Path(scratch) / f"{name}.onnx" for name in ("before", "folded", "done"))
+        onnx.save(whole, before)
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+        options.optimized_model_filepath = str(folded)
+        exact = _unit_vectors(onnxruntime.InferenceSession(before, options), feeds)
+        quantize_static(
+            folded,
+            done,
+            Reader(iter(feeds)),
+            quant_format=QuantFormat.QDQ,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            per_channel=True,
+            op_types_to_quantize=["Conv"],
+        )
+        model = onnx.load(done)
+        rounded = _unit_vectors(onnxruntime.InferenceSession(done), feeds)
+    del model.metadata_props[:]
+    model.metadata_props.extend(whole.metadata_props)
+    return bytes(model.SerializeToString(deterministic=True)), float((exact * rounded).sum(axis=1).min())
+
+
+def _unit_vectors(session: Any, feeds: Sequence[Mapping[str, Any]]) -> NDArray[np.float32]:
+    rows = np.concatenate([session.run(["vectors"], feed)[0] for feed in feeds])
+    units: NDArray[np.float32] = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    return units
 
 
 def to_8_bits(graph: Any, stored_in_8_bits: set[str]) -> int:

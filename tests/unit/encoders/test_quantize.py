@@ -3,6 +3,7 @@
 import numpy as np
 import onnx
 import pytest
+from tiny import RESNET, make_bundle
 
 from seesay.base.errors import BundleError
 from seesay.encoders import selftest
@@ -77,3 +78,31 @@ def test_patches_stay_near_as_well(bundles):
     pictures = [selftest.make_picture(9, (90, 80))]
     patches = [BundleEncoder(bundle, OnnxBackend(bundle)).encode_patches(pictures) for bundle in bundles]
     assert np.sum(patches[0] * patches[1], axis=-1).min() >= 0.98
+
+
+@pytest.fixture(scope="module")
+def resnets(tmp_path_factory):
+    whole = make_bundle(tmp_path_factory.mktemp("resnets") / "whole", RESNET, "clip")
+    small = copy_bundle(whole, whole.folder.with_name("small"), storage={"": "int8"})
+    export(small.folder)
+    return whole, Bundle.open(small.folder)
+
+
+def test_convolutions_multiply_in_8_bits_and_see_nearly_the_same(resnets):
+    whole, small = resnets
+    nodes = onnx.load(small.folder / IMAGE_GRAPH).graph.node
+    made_by = {name: node.op_type for node in nodes for name in node.output}
+    convolutions = [node for node in nodes if node.op_type == "Conv"]
+    assert len(convolutions) > 10
+    assert {made_by[name] for node in convolutions for name in node.input[:2]} == {"DequantizeLinear"}
+    assert "BatchNormalization" not in made_by.values()
+    cosines = (encode(whole, TorchBackend) * encode(small)).sum(axis=1)
+    assert cosines.min() >= 0.99
+    assert cosines.max() < 0.9999999
+
+
+def test_convolutions_that_do_not_stand_8_bits_stay_as_they_are(resnets, tmp_path, monkeypatch):
+    monkeypatch.setattr("seesay.encoders.export._LEAST_COSINE", 1.1)
+    bundle = copy_bundle(resnets[1], tmp_path / "copy")
+    export(bundle.folder)
+    assert "DequantizeLinear" not in operators(bundle, IMAGE_GRAPH)

@@ -1,0 +1,218 @@
+"""Examples into batches: decoded, augmented and tokenized in threads while the model trains.
+
+Threads, not processes: Pillow and the tokenizer work outside Python's lock, a batch needs no copying between
+processes, and one line of examples has one order, however many threads prepare it.
+
+Shape legend: B pictures, M texts, S picture side, L tokens.
+"""
+
+import contextlib
+import hashlib
+import logging
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seesay.base.errors import DataError, InputError, UsageError
+from seesay.data.augment import Augmentation
+from seesay.data.feed import Drawn, Feed
+from seesay.data.source import Damaged
+from seesay.inputs.pictures import open_picture
+from seesay.inputs.tokenizer import Tokenizer
+
+logger = logging.getLogger("seesay.data")
+
+Captions: TypeAlias = Literal["one", "all"]
+_LEAST_SEEN = 200  # before that a share of bad examples says nothing
+_LOGGED = 20  # bad examples that are named; the others are counted
+_AUGMENTATION = 0  # sets the stream of draws apart from the feed's
+
+
+class Batch(NamedTuple):
+    """What one step needs."""
+
+    pixels: NDArray[np.uint8]
+    """(B, S, S, 3), not normalised."""
+    ids: NDArray[np.int64]
+    """(M, L), trimmed to the longest text of the batch."""
+    mask: NDArray[np.int64]
+    """(M, L) 1 for a token."""
+    image_groups: NDArray[np.int64]
+    """(B,) which texts an image matches: those of the same number. Numbers are the same in all processes."""
+    text_groups: NDArray[np.int64]
+    """(M,)"""
+    keys: list[str]
+    """(B,) where the pictures came from."""
+    cursor: dict[str, Any]
+    """Where the loader stands after this batch."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Preparation:
+    """How an example becomes pixels and tokens."""
+
+    size_px: int
+    """S, the model's side."""
+    augment: Augmentation
+    tokenizer: Tokenizer
+    captions: Captions = "one"
+    """Of an example with several: one, drawn anew in each pass, or all, which are all positives."""
+    seed: int = 0
+
+
+class Loader:
+    """Batches without end, in an order that the feed decides alone.
+
+    Args:
+        feed: where examples come from.
+        preparation: what is done to each.
+        batch_size: B, the pictures of a batch.
+        threads: how many prepare examples.
+        most_bad: the share of bad examples above which training makes no sense.
+        counts: `bad` and `seen` of an earlier part of the run.
+
+    Attributes:
+        waited_s: how long the last batch was waited for.
+        num_bad: examples left out so far.
+
+    Raises:
+        UsageError: an empty batch, or no thread.
+    """
+
+    def __init__(
+        self,
+        feed: Feed,
+        preparation: Preparation,
+        *,
+        batch_size: int,
+        threads: int = 4,
+        most_bad: float = 0.05,
+        counts: tuple[int, int] = (0, 0),
+    ) -> None:
+        if batch_size < 1 or threads < 1:
+            raise UsageError(f"a loader needs a batch and a thread at least, got {batch_size} and {threads}")
+        self._feed, self._preparation = feed, preparation
+        self._batch_size, self._threads, self._most_bad = batch_size, threads, most_bad
+        self.num_bad, self._num_seen = counts
+        self.waited_s = 0.0
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Batches, made up to two ahead; close the iterator to stop its threads.
+
+        Raises:
+            DataError: too many examples are bad, or a source ends.
+        """
+        ready: queue.Queue[Batch | BaseException] = queue.Queue(maxsize=2)
+        stopped = threading.Event()
+        maker = threading.Thread(target=self._fill, args=(ready, stopped), name="seesay-batches", daemon=True)
+        maker.start()
+        try:
+            while True:
+                begun = time.perf_counter()
+                made = ready.get()
+                self.waited_s = time.perf_counter() - begun
+                if isinstance(made, BaseException):
+                    raise made
+                yield made
+        finally:
+            stopped.set()
+            while maker.is_alive():  # it may stand before a full queue
+                with contextlib.suppress(queue.Empty):
+                    ready.get_nowait()
+                maker.join(0.01)
+
+    def _fill(self, ready: "queue.Queue[Batch | BaseException]", stopped: threading.Event) -> None:
+        try:
+            with ThreadPoolExecutor(self._threads, thread_name_prefix="seesay-prepare") as pool:
+                prepared = self._prepared(pool)
+                while not stopped.is_set():
+                    ready.put(self._collate([next(prepared) for _ in range(self._batch_size)]))
+                prepared.close()
+        except BaseException as error:  # whoever reads the queue raises it
+            ready.put(error)
+
+    def _prepared(self, pool: ThreadPoolExecutor) -> "Generator[_Sample, None, None]":
+        """Good samples in order; at most one batch and a few are under way."""
+        drawn = iter(self._feed)
+        waiting: deque[Future[_Sample | Damaged]] = deque()
+        try:
+            while True:
+                while len(waiting) < self._batch_size + 2 * self._threads:
+                    waiting.append(pool.submit(_prepare, next(drawn), self._preparation))
+                sample = waiting.popleft().result()
+                self._num_seen += 1
+                if isinstance(sample, Damaged):
+                    self._count_bad(sample)
+                else:
+                    yield sample._replace(counts=(self.num_bad, self._num_seen))
+        finally:
+            for future in waiting:
+                future.cancel()
+
+    def _count_bad(self, bad: Damaged) -> None:
+        self.num_bad += 1
+        if self.num_bad <= _LOGGED:
+            more = "; further ones are only counted" if self.num_bad == _LOGGED else ""
+            logger.warning("left out %s: %s%s", bad.key, bad.reason, more)
+        if self._num_seen >= _LEAST_SEEN and self.num_bad > self._most_bad * self._num_seen:
+            raise DataError(
+                f"{self.num_bad} of {self._num_seen} examples cannot be used, more than the {self._most_bad:.0%} that "
+                f"data.most_bad allows; the last: {bad.key}: {bad.reason}. Look with `seesay data inspect`"
+            )
+
+    def _collate(self, samples: "list[_Sample]") -> Batch:
+        tokens = self._preparation.tokenizer([text for sample in samples for text in sample.texts], truncate=True)
+        groups = np.array([sample.group for sample in samples], dtype=np.int64)
+        last = samples[-1]
+        return Batch(
+            pixels=np.stack([sample.pixels for sample in samples]),
+            ids=tokens.ids,
+            mask=tokens.mask,
+            image_groups=groups,
+            text_groups=np.repeat(groups, [len(sample.texts) for sample in samples]),
+            keys=[sample.key for sample in samples],
+            cursor={"feed": last.cursor, "counts": list(last.counts)},
+        )
+
+
+class _Sample(NamedTuple):
+    pixels: NDArray[np.uint8]
+    texts: tuple[str, ...]
+    group: int
+    key: str
+    cursor: dict[str, Any]
+    counts: tuple[int, int] = (0, 0)
+    """Bad and seen up to here."""
+
+
+def _prepare(drawn: Drawn, how: Preparation) -> _Sample | Damaged:
+    example = drawn.example
+    if isinstance(example, Damaged):
+        return example
+    random = np.random.default_rng([how.seed, drawn.rank, drawn.number, _AUGMENTATION])
+    try:
+        texts = (
+            example.captions if how.captions == "all" else (example.captions[random.integers(len(example.captions))],)
+        )
+        how.tokenizer(texts, truncate=True)  # a text that it cannot read is this example's fault, not the batch's
+        # a crop takes at least 90 % of the area, so a tenth more than S is enough to cut from
+        pixels = how.augment(open_picture(example.image, target_px=how.size_px * 10 // 9), how.size_px, random)
+    except InputError as error:
+        return Damaged(example.key, str(error))
+    group = example.group if example.group is not None else example.key
+    return _Sample(pixels, texts, _number_of(group), example.key, drawn.cursor)
+
+
+def _number_of(group: str) -> int:
+    """The same number for the same text in every process and every run, unlike hash()."""
+    return int.from_bytes(
+        hashlib.blake2b(group.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little", signed=True
+    )

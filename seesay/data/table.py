@@ -1,0 +1,155 @@
+"""Examples that fit into memory as rows of (picture's path, captions): a manifest, or a folder of pairs.
+
+A manifest is CSV, TSV, JSONL or Parquet with a column for the picture's path, relative to the manifest, and one for
+the caption: the first that is there of `IMAGE_COLUMNS` and `CAPTION_COLUMNS`. A caption may be a list (in CSV and TSV
+a row each), and rows of one picture are one example with several captions. A column `group` says which examples match
+each other. A folder holds pictures, each beside a text of the same stem with a caption a line.
+"""
+
+import csv
+import itertools
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from seesay.base.errors import DataError, MissingExtraError
+from seesay.data.source import Damaged, Example, Pass, Position
+from seesay.inputs.pictures import PICTURE_SUFFIXES
+
+IMAGE_COLUMNS = ("image", "filepath", "file_name", "filename", "path", "file", "image_path")
+CAPTION_COLUMNS = ("caption", "captions", "text", "title", "description", "sentences")
+
+
+class _Row(NamedTuple):
+    image: Path
+    captions: tuple[str, ...]
+    group: str | None
+
+
+class Table:
+    """Rows in memory, shuffled as a whole."""
+
+    def __init__(self, rows: Iterable[_Row]) -> None:
+        self._rows = list(rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def stream(self, one: Pass, start: Position = ()) -> Iterator[tuple[Example | Damaged, Position]]:
+        """See `Source.stream`; a position is how many of this process's rows are done."""
+        (done,) = start or (0,)
+        own = one.permutation(len(self._rows))[one.rank :: one.size]
+        for place, number in enumerate(own[done:].tolist(), done + 1):
+            row = self._rows[number]
+            key = str(row.image)
+            found = Example(key, row.image, row.captions, row.group) if row.captions else Damaged(key, "has no caption")
+            yield found, (place,)
+
+
+def open_manifest(path: Path) -> Table:
+    """Read a .csv, .tsv, .jsonl, .ndjson or .parquet file.
+
+    Raises:
+        DataError: it cannot be read, or has no column for pictures or captions.
+        MissingExtraError: Parquet, and pyarrow is not installed.
+    """
+    try:
+        raw = _READERS[path.suffix.lower()](path)
+        # two rows of one picture are one example, wherever they stand
+        rows: dict[Path, _Row] = {}
+        for record in raw:
+            row = _row(record, path)
+            before = rows.get(row.image)
+            rows[row.image] = row if before is None else before._replace(captions=before.captions + row.captions)
+    except (OSError, ValueError, csv.Error) as error:
+        raise DataError(f"{path} cannot be read: {error}") from error
+    if not rows:
+        raise DataError(f"{path} has no rows")
+    return Table(rows.values())
+
+
+def open_folder(path: Path) -> Table:
+    """Read the pictures under a folder whose captions stand in a .txt file beside them.
+
+    Raises:
+        DataError: it cannot be read, or no picture has a text beside it.
+    """
+    try:
+        pictures = sorted(file for file in path.rglob("*") if file.suffix.lower() in PICTURE_SUFFIXES)
+        rows = [
+            _Row(picture, _clean(text.read_text("utf-8", errors="replace").splitlines()), None)
+            for picture in pictures
+            if (text := picture.with_suffix(".txt")).is_file()
+        ]
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error}") from error
+    if not rows:
+        raise DataError(
+            f"{path} has {len(pictures)} pictures and none with a caption: write each one's into a .txt file beside it"
+        )
+    return Table(rows)
+
+
+def _row(record: Mapping[str, Any], path: Path) -> _Row:
+    image, caption = (
+        next((name for name in names if name in record), None) for names in (IMAGE_COLUMNS, CAPTION_COLUMNS)
+    )
+    if image is None or caption is None:
+        what, names = ("picture", IMAGE_COLUMNS) if image is None else ("caption", CAPTION_COLUMNS)
+        raise DataError(
+            f"{path} has no column for the {what}: it has {', '.join(map(str, record))}; call it {names[0]}"
+        )
+    group = record.get("group")
+    if not isinstance(record[image], str) or not record[image]:
+        raise DataError(f"{path} has a row without a picture: {str(dict(record))[:200]}")
+    return _Row(path.parent / record[image], as_captions(record[caption]), None if group is None else str(group))
+
+
+def as_captions(value: Any) -> tuple[str, ...]:
+    """A text, a list of texts or nothing as captions; blank ones are left out."""
+    if isinstance(value, str):
+        return _clean([value])
+    return _clean(value) if isinstance(value, list | tuple) else ()
+
+
+def _clean(captions: Iterable[Any]) -> tuple[str, ...]:
+    return tuple(caption.strip() for caption in captions if isinstance(caption, str) and caption.strip())
+
+
+def _read_csv(path: Path) -> Iterator[Mapping[str, Any]]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        yield from csv.DictReader(file, delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
+
+
+def _read_jsonl(path: Path) -> Iterator[Mapping[str, Any]]:
+    with path.open(encoding="utf-8") as file:
+        for number, line in enumerate(file, 1):
+            if not line.strip():
+                continue
+            record = json.loads(line)
+            if not isinstance(record, dict):
+                raise DataError(f"{path}:{number} is no object but {type(record).__name__}")
+            yield record
+
+
+def _read_parquet(path: Path) -> Iterator[Mapping[str, Any]]:
+    try:
+        import pyarrow.parquet
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("reading Parquet", "parquet") from error
+    with pyarrow.parquet.ParquetFile(path) as file:
+        known = {*IMAGE_COLUMNS, *CAPTION_COLUMNS, "group"}
+        columns = [name for name in file.schema_arrow.names if name in known]
+        batches = (batch.to_pylist() for batch in file.iter_batches(columns=columns))
+        yield from itertools.chain.from_iterable(batches)
+
+
+_READERS = {
+    ".csv": _read_csv,
+    ".tsv": _read_csv,
+    ".jsonl": _read_jsonl,
+    ".ndjson": _read_jsonl,
+    ".parquet": _read_parquet,
+}
+MANIFESTS = tuple(_READERS)

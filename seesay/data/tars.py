@@ -1,0 +1,170 @@
+"""WebDataset tars: each example is the members that share a stem, `0001.jpg` beside `0001.txt`.
+
+Shards are read from start to end, several at a time, and only once a pass: a window takes some examples from each of
+them and is shuffled as a whole. So memory is bounded, an object store or a pipe is as good as a disk, and a place in
+the pass is three numbers: the group of shards, the window in it, the example in that.
+"""
+
+import itertools
+import json
+import re
+import subprocess
+import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, cast
+
+import numpy as np
+
+from seesay.base.errors import DataError, MissingExtraError
+from seesay.data.source import Damaged, Example, Pass, Position
+from seesay.data.table import as_captions
+from seesay.inputs.pictures import PICTURE_SUFFIXES
+
+OPEN_SHARDS = 4
+"""Shards that are mixed with each other."""
+WINDOW = 256
+"""Examples that a window takes of each open shard; with pictures of 100 kB, 100 MB in all."""
+_TEXT_SUFFIXES = (".txt", ".caption", ".text")
+_RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
+_CAPTION_KEYS = ("captions", "caption", "text", "title")
+
+
+class Tars:
+    """Shards by path, `s3://` and other fsspec address, or `pipe:command`.
+
+    Args:
+        pattern: one or more of those, with `{0000..0127}` for a range and `{a,b}` for a choice; `::` stands between.
+
+    Raises:
+        DataError: a local shard is not there; the first are named.
+    """
+
+    def __init__(self, pattern: str) -> None:
+        self._shards = [shard for part in pattern.split("::") for shard in expand(part)]
+        missing = [shard for shard in self._shards if not _is_remote(shard) and not Path(shard).is_file()]
+        if missing:
+            more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+            raise DataError(
+                f"{len(missing)} of {len(self._shards)} shards are not there: {', '.join(missing[:3])}{more}"
+            )
+
+    def stream(self, one: Pass, start: Position = ()) -> Iterator[tuple[Example | Damaged, Position]]:
+        """See `Source.stream`; with fewer shards than processes each takes every so many-th example instead."""
+        group, window, done = start or (0, 0, 0)
+        order = [self._shards[number] for number in one.permutation(len(self._shards))]
+        by_shard = len(order) >= one.size
+        own = order[one.rank :: one.size] if by_shard else order
+        for number in range(group, -(-len(own) // OPEN_SHARDS)):
+            shards = own[number * OPEN_SHARDS : (number + 1) * OPEN_SHARDS]
+            readers = [_read_shard(shard) for shard in shards]
+            if not by_shard:
+                readers = [itertools.islice(reader, one.rank, None, one.size) for reader in readers]
+            for reader in readers:
+                next(itertools.islice(reader, window * WINDOW, window * WINDOW), None)  # what was seen already
+            while found := [item for reader in readers for item in itertools.islice(reader, WINDOW)]:
+                shuffled = np.random.default_rng([one.seed, one.epoch, one.rank, number, window]).permutation(
+                    len(found)
+                )
+                for place in range(done, len(found)):
+                    yield found[shuffled[place]], (number, window, place + 1)
+                window, done = window + 1, 0
+            window = done = 0
+
+
+def expand(pattern: str) -> list[str]:
+    """`a-{00..02}.tar` as its three names; `{x,y}` as its two; any number of each.
+
+    Raises:
+        DataError: a brace that is never closed.
+    """
+    begin = pattern.find("{")
+    if begin < 0:
+        return [pattern]
+    end = pattern.find("}", begin)
+    if end < 0:
+        raise DataError(f"{pattern} has a brace that is never closed")
+    inside = pattern[begin : end + 1]
+    if match := _RANGE.fullmatch(inside):
+        first, last = match.groups()
+        choices = [str(number).zfill(len(first)) for number in range(int(first), int(last) + 1)]
+    else:
+        choices = inside[1:-1].split(",")
+    return [pattern[:begin] + choice + rest for choice in choices for rest in expand(pattern[end + 1 :])]
+
+
+def _is_remote(shard: str) -> bool:
+    return shard.startswith("pipe:") or "://" in shard
+
+
+def _read_shard(shard: str) -> Iterator[Example | Damaged]:
+    """A shard's examples in order; where it breaks off, one that says so."""
+    try:
+        with _open(shard) as file, tarfile.open(fileobj=file, mode="r|*") as tar:
+            for stem, members in itertools.groupby(_members(tar), key=lambda member: member[0]):
+                yield _example(f"{shard}/{stem}", {suffix: content for _, suffix, content in members})
+    except (tarfile.TarError, EOFError, OSError, subprocess.CalledProcessError) as error:
+        yield Damaged(shard, f"cannot be read to its end: {error}")
+
+
+def _members(tar: tarfile.TarFile) -> Iterator[tuple[str, str, bytes]]:
+    """(stem, suffix, content); the stem ends at the first dot of the name, as WebDataset has it."""
+    for member in tar:
+        folder, _, name = member.name.rpartition("/")
+        stem, _, suffix = name.partition(".")
+        if member.isfile() and stem:
+            content = tar.extractfile(member)
+            assert content is not None
+            data = content.read()
+            if len(data) < member.size:
+                raise tarfile.ReadError(f"{member.name} breaks off after {len(data):,} of {member.size:,} bytes")
+            yield f"{folder}/{stem}" if folder else stem, f".{suffix.lower()}", data
+
+
+def _example(key: str, members: dict[str, bytes]) -> Example | Damaged:
+    image = next((content for suffix, content in members.items() if suffix in PICTURE_SUFFIXES), None)
+    if image is None:
+        return Damaged(key, f"has no picture, only {', '.join(members)}")
+    captions: tuple[str, ...] = ()
+    for suffix in _TEXT_SUFFIXES:
+        if suffix in members:
+            captions = as_captions(members[suffix].decode("utf-8", errors="replace").splitlines())
+    if not captions and ".json" in members:
+        try:
+            facts = json.loads(members[".json"])
+        except ValueError as error:
+            return Damaged(key, f"its .json cannot be read: {error}")
+        captions = _captions_of(facts)
+    if not captions:
+        return Damaged(key, "has no caption")
+    group = members[".cls"].decode("utf-8", errors="replace").strip() if ".cls" in members else None
+    return Example(key, image, captions, group)
+
+
+def _captions_of(facts: Any) -> tuple[str, ...]:
+    if not isinstance(facts, dict):
+        return ()
+    return next((found for name in _CAPTION_KEYS if (found := as_captions(facts.get(name)))), ())
+
+
+@contextmanager
+def _open(shard: str) -> Iterator[IO[bytes]]:
+    if shard.startswith("pipe:"):
+        command = shard.removeprefix("pipe:")  # the user's own, through a shell as WebDataset runs it
+        with subprocess.Popen(command, stdout=subprocess.PIPE, shell=True) as process:  # noqa: S602
+            assert process.stdout is not None
+            yield process.stdout
+            process.stdout.read()
+            if process.wait() != 0:
+                raise subprocess.CalledProcessError(process.returncode, command)
+    elif "://" in shard:
+        try:
+            import fsspec
+        except ModuleNotFoundError as error:
+            raise MissingExtraError(f"reading {shard}", "train") from error
+        with fsspec.open(shard, "rb") as file:
+            yield cast(IO[bytes], file)
+    else:
+        with Path(shard).open("rb") as file:
+            yield file
