@@ -205,18 +205,21 @@ def bench_classifier(variant: str, folder: Path, device: str, num_classes: int, 
         )
 
 
-def check_classifier(variant: str, folder: Path) -> None:
-    """Every class vector of the 1000 against open_clip's model, which is given texts without most padding."""
+def check_classifier(variant: str, folder: Path, num_classes: int) -> None:
+    """Every class vector against open_clip's model, which is given texts without most padding."""
     open_clip = import_peer("open_clip")
     torch = import_peer("torch")
     model, tokenize = open_clip_model(variant, folder)
     templates = [template("{}") for template in open_clip.OPENAI_IMAGENET_TEMPLATES]
-    names = list(dict.fromkeys(open_clip.IMAGENET_CLASSNAMES))
+    names = evenly(list(dict.fromkeys(open_clip.IMAGENET_CLASSNAMES)), num_classes)
     ours = build_classifier(load(str(folder), cache_bytes=0), names, templates)
+    positions, mask = model.positional_embedding.data, model.attn_mask
     lowest = 1.0
     for name, vector in zip(names, ours, strict=True):
         tokens = tokenize([template.replace("{}", name) for template in templates])
         longest = int((tokens != 0).sum(dim=1).max())
+        model.positional_embedding = torch.nn.Parameter(positions[:longest])
+        model.attn_mask = mask[:longest, :longest]
         with torch.inference_mode():
             mean = _unit(model.encode_text(tokens[:, :longest]).numpy()).mean(axis=0)
         lowest = min(lowest, float(vector @ mean / np.linalg.norm(mean)))
@@ -274,7 +277,7 @@ def main() -> None:
             if number == 0 and arguments.classes:
                 bench_classifier(variant, folder, arguments.device, arguments.classes, arguments.peer_classes)
             if number == 0 and arguments.check_all:
-                check_classifier(variant, folder)
+                check_classifier(variant, folder, arguments.classes)
 
 
 if __name__ == "__main__":

@@ -169,7 +169,8 @@ class Loader:
             )
 
     def _collate(self, samples: "list[_Sample]") -> Batch:
-        tokens = self._preparation.tokenizer([text for sample in samples for text in sample.texts], truncate=True)
+        rows = [row for sample in samples for row in sample.rows]
+        tokens = self._preparation.tokenizer.pad(rows)
         groups = np.array([sample.group for sample in samples], dtype=np.int64)
         last = samples[-1]
         return Batch(
@@ -177,7 +178,7 @@ class Loader:
             ids=tokens.ids,
             mask=tokens.mask,
             image_groups=groups,
-            text_groups=np.repeat(groups, [len(sample.texts) for sample in samples]),
+            text_groups=np.repeat(groups, [len(sample.rows) for sample in samples]),
             keys=[sample.key for sample in samples],
             cursor={"feed": last.cursor, "counts": list(last.counts)},
         )
@@ -185,7 +186,8 @@ class Loader:
 
 class _Sample(NamedTuple):
     pixels: NDArray[np.uint8]
-    texts: tuple[str, ...]
+    rows: list[list[int]]
+    """The tokens of each caption."""
     group: int
     key: str
     cursor: dict[str, Any]
@@ -199,16 +201,16 @@ def _prepare(drawn: Drawn, how: Preparation) -> _Sample | Damaged:
         return example
     random = np.random.default_rng([how.seed, drawn.rank, drawn.number, _AUGMENTATION])
     try:
-        texts = (
-            example.captions if how.captions == "all" else (example.captions[random.integers(len(example.captions))],)
-        )
-        how.tokenizer(texts, truncate=True)  # a text that it cannot read is this example's fault, not the batch's
+        captions = example.captions
+        if how.captions == "one":
+            captions = (captions[random.integers(len(captions))],)
+        rows = how.tokenizer.rows(captions, truncate=True)
         # a crop takes at least 90 % of the area, so a tenth more than S is enough to cut from
         pixels = how.augment(open_picture(example.image, target_px=how.size_px * 10 // 9), how.size_px, random)
     except InputError as error:
         return Damaged(example.key, str(error))
     group = example.group if example.group is not None else example.key
-    return _Sample(pixels, texts, _number_of(group), example.key, drawn.cursor)
+    return _Sample(pixels, rows, _number_of(group), example.key, drawn.cursor)
 
 
 def _number_of(group: str) -> int:

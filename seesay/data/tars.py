@@ -60,7 +60,11 @@ class Tars:
             shards = own[number * OPEN_SHARDS : (number + 1) * OPEN_SHARDS]
             readers = [_read_shard(shard) for shard in shards]
             if not by_shard:
-                readers = [itertools.islice(reader, one.rank, None, one.size) for reader in readers]
+                first = number * OPEN_SHARDS  # each shard begins with another process, so that short ones serve all
+                readers = [
+                    itertools.islice(reader, (one.rank - place) % one.size, None, one.size)
+                    for place, reader in enumerate(readers, first)
+                ]
             for reader in readers:
                 next(itertools.islice(reader, window * WINDOW, window * WINDOW), None)  # what was seen already
             while found := [item for reader in readers for item in itertools.islice(reader, WINDOW)]:

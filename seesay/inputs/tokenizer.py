@@ -106,12 +106,7 @@ class Tokenizer:
     def __call__(
         self, texts: Sequence[str], *, truncate: bool = False, on_cut: Callable[[str], None] | None = None
     ) -> Tokens:
-        """Tokenize a batch.
-
-        Args:
-            texts: N sentences. A surrogate pair becomes its character, half a pair U+FFFD.
-            truncate: cut a text that is longer than the context, keeping its end token, instead of refusing it.
-            on_cut: told of each text that was cut, in a sentence.
+        """Tokenize a batch: `pad(rows(texts))`.
 
         Returns:
             ids and mask, (N, L) each; L is the longest row or the context length, as `config.padding` says.
@@ -120,12 +115,31 @@ class Tokenizer:
             InputError: a text has no words, or more tokens than the context while `truncate` is False.
             UsageError: not a list of strings.
         """
+        return self.pad(self.rows(texts, truncate=truncate, on_cut=on_cut))
+
+    def rows(
+        self, texts: Sequence[str], *, truncate: bool = False, on_cut: Callable[[str], None] | None = None
+    ) -> list[list[int]]:
+        """The tokens of each text, its start and end tokens with them.
+
+        Args:
+            texts: N sentences. A surrogate pair becomes its character, half a pair U+FFFD.
+            truncate: cut a text that is longer than the context, keeping its end token, instead of refusing it.
+            on_cut: told of each text that was cut, in a sentence.
+
+        Raises:
+            InputError: a text has no words, or more tokens than the context while `truncate` is False.
+            UsageError: not a list of strings.
+        """
         check_texts(texts)
         # One by one: the library's own batching starts threads, which warn on stderr in a process that forks later,
         # as a data loader does.
-        rows = [
+        return [
             self._row(text, index, len(texts), truncate=truncate, on_cut=on_cut) for index, text in enumerate(texts)
         ]
+
+    def pad(self, rows: Sequence[Sequence[int]]) -> Tokens:
+        """N rows of any length as (N, L) ids and mask; L as `config.padding` says."""
         longest = max(map(len, rows), default=0)
         length = self.config.context_length if self.config.padding == "fixed" else longest
         ids = np.full((len(rows), length), self.config.pad_id, dtype=np.int64)
