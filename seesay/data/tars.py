@@ -13,7 +13,7 @@ import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any, Self, cast
 
 import numpy as np
 
@@ -105,11 +105,22 @@ def _is_remote(shard: str) -> bool:
 def _read_shard(shard: str) -> Iterator[Example | Damaged]:
     """A shard's examples in order; where it breaks off, one that says so."""
     try:
-        with _open(shard) as file, tarfile.open(fileobj=file, mode="r|*") as tar:
+        with _open(shard) as file, tarfile.open(fileobj=file, mode="r|*", tarinfo=_Member) as tar:
             for stem, members in itertools.groupby(_members(tar), key=lambda member: member[0]):
                 yield _example(f"{shard}/{stem}", {suffix: content for _, suffix, content in members})
     except (tarfile.TarError, EOFError, OSError, subprocess.CalledProcessError) as error:
         yield Damaged(shard, f"cannot be read to its end: {error}")
+
+
+class _Member(tarfile.TarInfo):
+    """A header; where one is missing or cut, tarfile takes it for the end of the archive."""
+
+    @classmethod
+    def fromtarfile(cls, tarfile_: tarfile.TarFile) -> Self:
+        try:
+            return super().fromtarfile(tarfile_)
+        except (tarfile.TruncatedHeaderError, tarfile.EmptyHeaderError) as error:  # type: ignore[attr-defined]
+            raise tarfile.ReadError("it ends without an end mark, so it was cut short") from error
 
 
 def _members(tar: tarfile.TarFile) -> Iterator[tuple[str, str, bytes]]:
