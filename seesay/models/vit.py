@@ -66,6 +66,7 @@ class ViT(nn.Module):
         self.width = config.width
         self.config = config
         self.num_prefix = int(config.has_class_token)
+        self.patch_dropout = 0.0  # share of the patches that a training step does not see; set by who trains
         side = config.image_size // config.patch_size
         size, width = config.patch_size, config.width
         self.patch_embedding = nn.Conv2d(3, width, kernel_size=size, stride=size, bias=not config.has_first_norm)
@@ -126,10 +127,22 @@ class ViT(nn.Module):
             x_BLD = torch.cat([self.class_embedding.expand(x_BLD.shape[0], 1, -1).to(x_BLD.dtype), x_BLD], dim=1)
         x_BLD = x_BLD + resize_positions(self.position_embedding, grid, num_prefix=self.num_prefix).to(x_BLD.dtype)
         x_BLD = self.first_norm(x_BLD)
+        if self.training and self.patch_dropout:
+            x_BLD = self._drop_patches(x_BLD)
         rotation = self._rotation(grid, images.device) if self.config.rotary_grid else None
         for block in self.blocks if self.pool is not None else self.blocks[:-1]:
             x_BLD = block(x_BLD, rotation=rotation)
         return cast(Tensor, x_BLD if self.pool is None else self.last_norm(x_BLD))
+
+    def _drop_patches(self, tokens: Tensor) -> Tensor:
+        """(B, L, D) -> (B, fewer, D): another draw of patches for each picture; source: FLIP, arXiv:2212.00794."""
+        num_batch, num_tokens, width = tokens.shape
+        num_patches = num_tokens - self.num_prefix
+        num_kept = max(1, round(num_patches * (1 - self.patch_dropout)))
+        order_BP = torch.rand(num_batch, num_patches, device=tokens.device).argsort(dim=1)
+        kept_BK1 = order_BP[:, :num_kept].sort(dim=1).values[..., None] + self.num_prefix
+        patches_BKD = tokens.gather(1, kept_BK1.expand(-1, -1, width))
+        return torch.cat([tokens[:, : self.num_prefix], patches_BKD], dim=1)
 
     @property
     def _last_block(self) -> Block:

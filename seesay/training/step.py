@@ -1,0 +1,206 @@
+"""One step: a batch through the towers, the loss over all of it, one move of the weights.
+
+A batch larger than memory goes through the towers in parts, twice ("gradient caching"): once without gradients for
+its vectors, then, when the loss has said how each vector should move, once more with them. The loss is evaluated
+once, over the whole batch; random state is replayed, so that dropped patches are the same in both passes; batch
+norms update their statistics in the first pass only.
+
+Shape legend: B pictures and M texts of this process, E embedding.
+
+Source: arXiv:2101.06983 (GradCache); open_clip's --accum-freq is the same idea.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from seesay.data.loader import Batch
+from seesay.models.clip import ClipOutput, normalize_pixels
+from seesay.training.config import Precision
+from seesay.training.losses.matching import matching_loss
+from seesay.training.losses.scale import clamp_scale
+from seesay.training.losses.sigmoid import sigmoid_loss
+from seesay.training.losses.softmax import softmax_loss
+from seesay.training.losses.world import World
+from seesay.training.optimizer import clip_gradients
+
+_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+_STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
+
+
+class OnDevice(NamedTuple):
+    """A batch where the model is."""
+
+    images: Tensor
+    """(B, 3, S, S) normalised float."""
+    ids: Tensor
+    mask: Tensor
+    image_groups: Tensor
+    text_groups: Tensor
+
+
+def to_device(batch: Batch, mean: Tensor, std: Tensor) -> OnDevice:
+    """Move a batch as bytes and normalise it there; `mean` and `std` are (3,) on the device."""
+    pixels, *rest = (torch.from_numpy(array) for array in batch[:5])
+    if mean.device.type == "cuda":
+        pixels, *rest = (tensor.pin_memory().to(mean.device, non_blocking=True) for tensor in (pixels, *rest))
+    else:
+        pixels, *rest = (tensor.to(mean.device) for tensor in (pixels, *rest))
+    return OnDevice(normalize_pixels(pixels, mean, std), *rest)
+
+
+def find_loss(name: str, world: World) -> Callable[[ClipOutput, OnDevice], Tensor]:
+    """The loss of a recipe as a function of the towers' output and the batch."""
+
+    def softmax(out: ClipOutput, _: OnDevice) -> Tensor:
+        return softmax_loss(out.images, out.texts, scale=out.scale, world=world)
+
+    def sigmoid(out: ClipOutput, _: OnDevice) -> Tensor:
+        assert out.bias is not None
+        return sigmoid_loss(out.images, out.texts, scale=out.scale, bias=out.bias, world=world)
+
+    def matching(out: ClipOutput, batch: OnDevice) -> Tensor:
+        return matching_loss(
+            out.images,
+            out.texts,
+            scale=out.scale,
+            image_groups=batch.image_groups,
+            text_groups=batch.text_groups,
+            world=world,
+        )
+
+    return {"softmax": softmax, "sigmoid": sigmoid, "matching": matching}[name]
+
+
+@dataclass(kw_only=True)
+class Stepper:
+    """Everything that a step moves.
+
+    Args:
+        model: a Clip, or one wrapped for several processes.
+        log_scale: the Clip's own, which is clamped after each step.
+        optimizers: what moves the weights.
+        loss: as `find_loss` returns it.
+        precision: of matrix products; weights and loss stay in float32.
+        micro_batch: pictures that go through the towers at once; 0 for all.
+        clip_norm: the longest gradient; 0 for any.
+    """
+
+    model: nn.Module
+    log_scale: Tensor
+    optimizers: Sequence[torch.optim.Optimizer]
+    loss: Callable[[ClipOutput, OnDevice], Tensor]
+    precision: Precision = "float32"
+    micro_batch: int = 0
+    clip_norm: float = 0.0
+
+    def __post_init__(self) -> None:
+        """A float16 gradient is too small to hold without a factor."""
+        device = self.log_scale.device.type
+        self.scaler = torch.amp.GradScaler(device, enabled=self.precision == "float16")
+
+    def gradients(self, batch: OnDevice) -> float:
+        """Compute the loss and its gradients, which stay in the parameters; returns the loss."""
+        for optimizer in self.optimizers:
+            optimizer.zero_grad(set_to_none=True)
+        if 0 < self.micro_batch < len(batch.images):
+            loss = self._in_parts(batch)
+        else:
+            loss = self.loss(self._towers(batch.images, batch.ids, batch.mask), batch)
+            torch.autograd.backward(self.scaler.scale(loss))
+        return float(loss.detach())
+
+    def move(self) -> tuple[float, bool]:
+        """Move the weights along their gradients; returns the gradient's length and whether the scale was clamped."""
+        for optimizer in self.optimizers:
+            self.scaler.unscale_(optimizer)
+        norm = clip_gradients(self.model, self.clip_norm)
+        for optimizer in self.optimizers:
+            self.scaler.step(optimizer)
+        self.scaler.update()
+        return norm, bool(clamp_scale(_local(self.log_scale)))
+
+    def _towers(self, images: Tensor, ids: Tensor, mask: Tensor) -> ClipOutput:
+        dtype = _DTYPES[self.precision]
+        with torch.autocast(images.device.type, dtype, enabled=dtype != torch.float32):
+            out = cast(ClipOutput, self.model(images, ids, mask))
+        # unit length in float32 at least: in bfloat16 a cosine would be off by a hundredth
+        kind = torch.promote_types(out.images.dtype, torch.float32)
+        return out._replace(
+            images=F.normalize(out.images.to(kind), dim=-1), texts=F.normalize(out.texts.to(kind), dim=-1)
+        )
+
+    def _in_parts(self, batch: OnDevice) -> Tensor:
+        count = -(-len(batch.images) // self.micro_batch)
+        parts = [
+            (images, *texts)
+            for images, *texts in zip(*(torch.tensor_split(side, count) for side in batch[:3]), strict=True)
+        ]
+        states: list[Any] = []
+        outs: list[ClipOutput] = []
+        with torch.no_grad():
+            for part in parts:
+                states.append(_random_state(batch.images.device))
+                outs.append(self._towers(*part))
+        joined = ClipOutput(
+            torch.cat([out.images for out in outs]).requires_grad_(),
+            torch.cat([out.texts for out in outs]).requires_grad_(),
+            outs[0].scale.detach().requires_grad_(),
+            None if outs[0].bias is None else outs[0].bias.detach().requires_grad_(),
+        )
+        loss = self.loss(joined, batch)
+        torch.autograd.backward(loss)
+        image_grads, text_grads = (torch.tensor_split(cast(Tensor, side.grad), count) for side in joined[:2])
+        after = _random_state(batch.images.device)
+        with _kept_statistics(self.model):
+            for number, part in enumerate(parts):
+                _set_random_state(states[number], batch.images.device)
+                is_last = number + 1 == count
+                with contextlib.nullcontext() if is_last else _unsynced(self.model):
+                    out = self._towers(*part)
+                    pull = (out.images * image_grads[number]).sum() + (out.texts * text_grads[number]).sum()
+                    for own, joint in ((out.scale, joined.scale), (out.bias, joined.bias)):
+                        if own is not None and joint is not None:
+                            # in the last part only: it is one number for all
+                            pull = pull + own * cast(Tensor, joint.grad) * float(is_last)
+                    torch.autograd.backward(self.scaler.scale(pull))
+        _set_random_state(after, batch.images.device)
+        return loss.detach()
+
+
+def _local(tensor: Tensor) -> Tensor:
+    return cast(Tensor, tensor.to_local()) if hasattr(tensor, "to_local") else tensor
+
+
+def _unsynced(model: nn.Module) -> Any:
+    """Gradients of a part are summed here, and exchanged with the last one."""
+    return model.no_sync() if isinstance(model, DistributedDataParallel) else contextlib.nullcontext()
+
+
+@contextlib.contextmanager
+def _kept_statistics(model: nn.Module) -> Iterator[None]:
+    """Batch norms train as before, and their running statistics are afterwards what they were."""
+    kept = [
+        (buffer, buffer.clone()) for name, buffer in model.named_buffers() if name.rsplit(".", 1)[-1] in _STATISTICS
+    ]
+    try:
+        yield
+    finally:
+        for buffer, before in kept:
+            buffer.copy_(before)
+
+
+def _random_state(device: torch.device) -> Any:
+    return torch.get_rng_state(), torch.cuda.get_rng_state(device) if device.type == "cuda" else None
+
+
+def _set_random_state(state: Any, device: torch.device) -> None:
+    torch.set_rng_state(state[0])
+    if state[1] is not None:
+        torch.cuda.set_rng_state(state[1], device)

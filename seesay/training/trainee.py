@@ -1,0 +1,211 @@
+"""The model that a run trains: where it starts from, which of its weights move, and how it becomes a bundle.
+
+trainee = open_trainee(config)      # a Clip with fresh or given weights
+dress(trainee.clip, config)         # locked towers, low-rank additions, dropped patches, recomputed blocks
+...                                 # steps
+write_trainee(trainee, state, RUN / "model")
+"""
+
+import functools
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+from torch.utils.checkpoint import checkpoint
+
+from seesay.base.errors import UnknownNameError, UsageError
+from seesay.encoders import recipes
+from seesay.encoders.bundle import TOKENIZER, Bundle, write_bundle
+from seesay.encoders.catalog import open_bundle
+from seesay.encoders.export import export
+from seesay.encoders.torch import load_clip, stored_state
+from seesay.inputs import openai
+from seesay.models import variants
+from seesay.models.clip import Clip, build
+from seesay.models.resnet import Bottleneck
+from seesay.models.transformer import Block
+from seesay.models.variants import VARIANTS, Variant
+from seesay.models.vit import ViT
+from seesay.training.config import ModelConfig, TrainConfig
+
+TINY = Variant(
+    model=variants.clip(128, variants.vit(64, 8, 192, 6, 3), variants.text(192, 4, context_length=32)),
+    family="clip",
+)
+"""Small enough to learn something on two cores: the variant "tiny"."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Trainee:
+    """A model on its way."""
+
+    clip: Clip
+    bundle: Bundle
+    """What the result will be; its weights are not these."""
+    tokenizer: bytes
+    """Content of its tokenizer.json."""
+
+
+def open_trainee(config: ModelConfig, *, seed: int) -> Trainee:
+    """The model as it is before the first step, in float32 on the CPU.
+
+    Raises:
+        UnknownNameError: no such variant or model.
+        BundleError: the model to start from is not sound.
+    """
+    if config.start:
+        bundle = open_bundle(config.start)
+        clip, tokenizer = load_clip(bundle), (bundle.folder / TOKENIZER).read_bytes()
+        for parameter in clip.parameters():
+            parameter.requires_grad_(True)
+    else:
+        variant = TINY if config.variant == "tiny" else VARIANTS.get(config.variant)
+        if variant is None:
+            raise UnknownNameError("variant", config.variant, [*VARIANTS, "tiny"], cure="see docs/models.md")
+        if variant.family not in ("clip",):
+            raise UsageError(
+                f"{config.variant} has a tokenizer that cannot be made here; start from a bundle of it with model.start"
+            )
+        torch.manual_seed(seed)
+        clip, tokenizer = build(variant.model), openai.tokenizer_json()
+        bundle = _fresh_bundle(config.variant, variant)
+    if config.image_size:
+        bundle = replace(bundle, image=replace(bundle.image, size_px=config.image_size))
+    return Trainee(clip=clip, bundle=bundle, tokenizer=tokenizer)
+
+
+def dress(clip: Clip, config: TrainConfig) -> None:
+    """Make of a model one that is trained as the config says; in place.
+
+    Raises:
+        UsageError: what is asked for does not go with this architecture.
+    """
+    model = config.model
+    if config.loss == "sigmoid" and clip.bias is None:
+        clip.bias = nn.Parameter(torch.tensor(-10.0))
+        with torch.no_grad():
+            clip.log_scale.fill_(math.log(10))
+    if model.patch_dropout:
+        if (
+            not isinstance(clip.image_tower, ViT)
+            or not 0 <= model.patch_dropout < 1
+            or clip.image_tower.config.rotary_grid
+        ):
+            raise UsageError("model.patch_dropout is a share below 1, and goes with a ViT without rotary positions")
+        clip.image_tower.patch_dropout = model.patch_dropout
+    if model.lock_image:
+        _lock(cast(nn.Module, clip.image_tower), model.unlocked_blocks)
+    if model.lora_rank:
+        _add_lora(clip, model)
+    if model.recompute:
+        for block in _blocks(clip):
+            block.forward = functools.partial(checkpoint, block.forward, use_reentrant=False)
+
+
+def undress(clip: Clip) -> None:
+    """Add what low-rank additions learned to the weights they stand beside; in place."""
+    for module in list(clip.modules()):
+        if parametrize.is_parametrized(module, "weight"):
+            parametrize.remove_parametrizations(module, "weight", leave_parametrized=True)
+
+
+def freeze_statistics(clip: nn.Module) -> None:
+    """Batch norms of locked layers must keep their statistics; call it after every `train()`."""
+    for module in clip.modules():
+        if isinstance(module, nn.BatchNorm2d) and not module.weight.requires_grad:
+            module.eval()
+
+
+def mix(start: Mapping[str, Tensor], trained: Mapping[str, Tensor], share: float) -> dict[str, Tensor]:
+    """WiSE-FT: `share` of the trained weights, the rest of those it started from."""
+    return {
+        name: torch.lerp(start[name].float(), tensor.float(), share) if tensor.is_floating_point() else tensor
+        for name, tensor in trained.items()
+    }
+
+
+def write_trainee(trainee: Trainee, clip: Clip, folder: Path) -> Bundle:
+    """Write the model as a bundle with its graphs, ready for search and evaluation.
+
+    Args:
+        trainee: what it started as.
+        clip: its weights now, undressed.
+        folder: made anew.
+    """
+    scale, bias = float(clip.log_scale.detach().exp()), None if clip.bias is None else float(clip.bias.detach())
+    model = {**trainee.bundle.model, "has_bias": bias is not None}
+    bundle = replace(trainee.bundle, folder=folder, model=model, logit_scale=scale, logit_bias=bias, calibration=None)
+    write_bundle(bundle, stored_state(clip), trainee.tokenizer, {})
+    export(folder)
+    return Bundle.open(folder)
+
+
+class LowRank(nn.Module):
+    """weight + alpha / rank * up @ down; source: LoRA, arXiv:2106.09685."""
+
+    def __init__(self, weight: Tensor, rank: int, alpha: float) -> None:
+        super().__init__()
+        self.down = nn.Parameter(torch.empty(rank, weight.shape[1]))
+        self.up = nn.Parameter(torch.zeros(weight.shape[0], rank))  # so that it starts as nothing
+        self.factor = alpha / rank
+        nn.init.kaiming_uniform_(self.down, a=math.sqrt(5))
+
+    def forward(self, weight: Tensor) -> Tensor:
+        """(out, in) -> (out, in)."""
+        return weight + self.factor * (self.up @ self.down)
+
+
+def _fresh_bundle(name: str, variant: Variant) -> Bundle:
+    model = variant.model
+    return Bundle(
+        folder=Path(),
+        name=name,
+        licence="LicenseRef-own",
+        dim=model["dim"],
+        model=model,
+        image=recipes.image_config(variant.family, model["image"]["image_size"]),
+        text=recipes.text_config(variant.family, model["text"]["context_length"]),
+        logit_scale=1 / 0.07,
+        logit_bias=None,
+        calibration=None,
+        files={},
+    )
+
+
+def _lock(tower: nn.Module, num_unlocked: int) -> None:
+    for parameter in tower.parameters():
+        parameter.requires_grad_(False)
+    blocks = list(_blocks(tower))
+    if num_unlocked > len(blocks):
+        raise UsageError(f"model.unlocked_blocks is {num_unlocked}, and the tower has {len(blocks)} blocks")
+    unlocked = blocks[len(blocks) - num_unlocked :]
+    if num_unlocked:  # what comes after the blocks is unlocked with them
+        unlocked += [
+            module for name, module in tower.named_children() if name in ("last_norm", "pool") and module is not None
+        ]
+    for module in unlocked:
+        for parameter in module.parameters():
+            parameter.requires_grad_(True)
+
+
+def _add_lora(clip: Clip, model: ModelConfig) -> None:
+    towers = {"image": clip.image_tower, "text": clip.text_tower}
+    chosen = towers.values() if model.lora_towers == "both" else [towers[model.lora_towers]]
+    for tower in cast(Iterable[nn.Module], chosen):
+        for parameter in tower.parameters():
+            parameter.requires_grad_(False)
+        layers = [module for block in _blocks(tower) for module in block.modules() if isinstance(module, nn.Linear)]
+        if not layers:
+            raise UsageError("model.lora_rank goes with transformer towers; choose one with model.lora_towers")
+        for layer in layers:
+            addition = LowRank(layer.weight, model.lora_rank, model.lora_alpha)
+            parametrize.register_parametrization(layer, "weight", cast(Any, addition))
+
+
+def _blocks(tower: nn.Module) -> Iterator[nn.Module]:
+    return (module for module in tower.modules() if isinstance(module, Block | Bottleneck))
