@@ -147,7 +147,7 @@ def from_json(text: str) -> TrainConfig:
         UsageError: a field is unknown or cannot take its value.
     """
     config = TrainConfig()
-    for path, value in _flat(json.loads(text)).items():
+    for path, value in flat(json.loads(text)).items():
         config = _with(config, path, path.split("."), value)
     return config
 
@@ -192,8 +192,9 @@ def _read(kind: Any, value: Any, path: str) -> Any:
     raise UsageError(f"{path} cannot be {text!r}; it takes {wanted}")
 
 
-def _flat(tree: Mapping[str, Any], before: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
+def flat(tree: Mapping[str, Any], before: str = "") -> dict[str, Any]:
+    """A tree of settings by their dotted names."""
+    found: dict[str, Any] = {}
     for name, value in tree.items():
-        flat |= _flat(value, f"{before}{name}.") if isinstance(value, Mapping) else {before + name: value}
-    return flat
+        found |= flat(value, f"{before}{name}.") if isinstance(value, Mapping) else {before + name: value}
+    return found

@@ -3,7 +3,7 @@
 trainee = open_trainee(config)      # a Clip with fresh or given weights
 dress(trainee.clip, config)         # locked towers, low-rank additions, dropped patches, recomputed blocks
 ...                                 # steps
-write_trainee(trainee, state, RUN / "model")
+write_trainee(trainee, RUN / "model")
 """
 
 import functools
@@ -124,19 +124,19 @@ def freeze_statistics(clip: nn.Module) -> None:
 def mix(start: Mapping[str, Tensor], trained: Mapping[str, Tensor], share: float) -> dict[str, Tensor]:
     """WiSE-FT: `share` of the trained weights, the rest of those it started from."""
     return {
-        name: torch.lerp(start[name].float(), tensor.float(), share) if tensor.is_floating_point() else tensor
+        name: torch.lerp(start[name], tensor, share) if name in start and tensor.is_floating_point() else tensor
         for name, tensor in trained.items()
     }
 
 
-def write_trainee(trainee: Trainee, clip: Clip, folder: Path) -> Bundle:
+def write_trainee(trainee: Trainee, folder: Path) -> Bundle:
     """Write the model as a bundle with its graphs, ready for search and evaluation.
 
     Args:
-        trainee: what it started as.
-        clip: its weights now, undressed.
+        trainee: with its trained weights, undressed.
         folder: made anew.
     """
+    clip = trainee.clip.eval()
     scale, bias = float(clip.log_scale.detach().exp()), None if clip.bias is None else float(clip.bias.detach())
     model = {**trainee.bundle.model, "has_bias": bias is not None}
     bundle = replace(trainee.bundle, folder=folder, model=model, logit_scale=scale, logit_bias=bias, calibration=None)

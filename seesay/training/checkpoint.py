@@ -1,0 +1,158 @@
+"""Where a run stands, on disk or an object store: written whole or not at all, the last few and the best kept.
+
+    RUN/checkpoints/step-00000700.pt    weights, optimisers, random states, the place in the data
+    RUN/checkpoints/best.json           which of them was the best, by what
+
+A checkpoint is written to a file beside its own, synced, and renamed: a power cut leaves the old ones as they were.
+"""
+
+import contextlib
+import io
+import json
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from seesay.base.errors import DataError, MissingExtraError
+
+_NAME = re.compile(r"step-(\d{8})\.pt")
+BEST = "best.json"
+
+
+class Checkpoints:
+    """The checkpoints of a run.
+
+    Args:
+        address: a folder, or an fsspec address such as `s3://bucket/run`.
+        keep: how many of the last ones stay; the best stays besides.
+    """
+
+    def __init__(self, address: str | Path, *, keep: int = 3) -> None:
+        self._place = _Remote(str(address)) if "://" in str(address) else _Folder(Path(address))
+        self._keep = max(1, keep)
+
+    def steps(self) -> list[int]:
+        """The steps that have one, in order."""
+        return sorted(int(found[1]) for name in self._place.names() if (found := _NAME.fullmatch(name)))
+
+    def write(self, step: int, content: Mapping[str, Any]) -> None:
+        """Write one and remove those that need not stay.
+
+        Raises:
+            DataError: it cannot be written; those that were there are as they were.
+        """
+        buffer = io.BytesIO()
+        torch.save(dict(content), buffer)
+        try:
+            self._place.write(_name(step), buffer.getbuffer())
+            stay = {*self.steps()[-self._keep :], (self.best() or {}).get("step")}
+            for old in set(self.steps()) - stay:
+                self._place.remove(_name(old))
+        except OSError as error:
+            raise DataError(
+                f"the checkpoint of step {step} cannot be written to {self._place}: {error}; earlier ones are as they "
+                "were: make room, and run it again to go on from the last"
+            ) from error
+
+    def read(self, step: int | None = None) -> dict[str, Any] | None:
+        """The last one, or that of a step; None where there is none. Of damaged ones the last sound one.
+
+        Raises:
+            DataError: there are some, and none is sound.
+        """
+        steps = self.steps() if step is None else [step]
+        faults = []
+        for number in reversed(steps):
+            try:
+                content = torch.load(io.BytesIO(self._place.read(_name(number))), map_location="cpu", weights_only=True)
+            except Exception as error:  # torch.load has no error of its own
+                faults.append(f"{_name(number)}: {next(iter(str(error).splitlines()), type(error).__name__)}")
+                continue
+            return dict(content)
+        if faults:
+            raise DataError(f"no checkpoint in {self._place} can be read: {'; '.join(faults)}")
+        return None
+
+    def best(self) -> dict[str, Any] | None:
+        """`step`, `name` and `value` of the best; None where nothing was evaluated."""
+        with contextlib.suppress(FileNotFoundError):
+            return dict(json.loads(bytes(self._place.read(BEST))))
+        return None
+
+    def set_best(self, step: int, name: str, value: float) -> None:
+        """Say that a step is the best so far; its checkpoint then stays."""
+        self._place.write(BEST, json.dumps({"step": step, "name": name, "value": value}).encode())
+
+
+class _Folder:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __str__(self) -> str:
+        return str(self._folder)
+
+    def names(self) -> list[str]:
+        return [path.name for path in self._folder.glob("*")] if self._folder.is_dir() else []
+
+    def read(self, name: str) -> bytes:
+        return (self._folder / name).read_bytes()
+
+    def write(self, name: str, content: bytes | memoryview) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        part = self._folder / f"{name}.part"
+        try:
+            with part.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(self._folder / name)
+        except OSError:
+            part.unlink(missing_ok=True)
+            raise
+        if os.name == "posix":  # the rename too must survive a power cut
+            descriptor = os.open(self._folder, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+    def remove(self, name: str) -> None:
+        (self._folder / name).unlink(missing_ok=True)
+
+
+class _Remote:
+    """An object store shows an object when all of it has arrived."""
+
+    def __init__(self, address: str) -> None:
+        try:
+            import fsspec
+        except ModuleNotFoundError as error:
+            raise MissingExtraError(f"writing to {address}", "train") from error
+        self._address = address.rstrip("/")
+        self._files, self._root = fsspec.core.url_to_fs(self._address)
+
+    def __str__(self) -> str:
+        return self._address
+
+    def names(self) -> list[str]:
+        if not self._files.exists(self._root):
+            return []
+        return [str(path).rsplit("/", 1)[-1] for path in self._files.ls(self._root, detail=False, refresh=True)]
+
+    def read(self, name: str) -> bytes:
+        return bytes(self._files.cat_file(f"{self._root}/{name}"))
+
+    def write(self, name: str, content: bytes | memoryview) -> None:
+        self._files.makedirs(self._root, exist_ok=True)
+        self._files.pipe_file(f"{self._root}/{name}", bytes(content))
+
+    def remove(self, name: str) -> None:
+        self._files.rm_file(f"{self._root}/{name}")
+
+
+def _name(step: int) -> str:
+    return f"step-{step:08}.pt"
