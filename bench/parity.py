@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def rows() -> Iterator[dict[str, Any]]:
     """One row for each architecture, side and reference."""
-    sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "parity")]
+    sys.path[:0] = [str(ROOT / "tests" / "parity"), str(ROOT / "tests")]
     importlib.import_module("conftest")  # makes the references importable
     warnings.simplefilter("ignore")
     import torch
