@@ -33,11 +33,12 @@ from seesay.models.variants import VARIANTS, Variant
 from seesay.models.vit import ViT
 from seesay.training.config import ModelConfig, TrainConfig
 
-TINY = Variant(
-    model=variants.clip(128, variants.vit(64, 8, 192, 6, 3), variants.text(192, 4, context_length=32)),
-    family="clip",
-)
-"""Small enough to learn something on two cores: the variant "tiny"."""
+_TINY_TEXT = variants.text(192, 4, context_length=32)
+TINY: dict[str, Variant] = {
+    "tiny": Variant(model=variants.clip(128, variants.vit(64, 8, 192, 6, 3), _TINY_TEXT), family="clip"),
+    "tiny-resnet": Variant(model=variants.clip(128, variants.resnet(64, 16, (1, 1, 1, 1)), _TINY_TEXT), family="clip"),
+}
+"""Small enough to learn something on two cores."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,10 +65,10 @@ def open_trainee(config: ModelConfig, *, seed: int) -> Trainee:
         for parameter in clip.parameters():
             parameter.requires_grad_(True)
     else:
-        variant = TINY if config.variant == "tiny" else VARIANTS.get(config.variant)
+        variant = TINY.get(config.variant) or VARIANTS.get(config.variant)
         if variant is None:
-            raise UnknownNameError("variant", config.variant, [*VARIANTS, "tiny"], cure="see docs/models.md")
-        if variant.family not in ("clip",):
+            raise UnknownNameError("variant", config.variant, [*TINY, *VARIANTS], cure="see docs/models.md")
+        if variant.family != "clip":
             raise UsageError(
                 f"{config.variant} has a tokenizer that cannot be made here; start from a bundle of it with model.start"
             )
