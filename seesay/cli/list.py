@@ -14,6 +14,8 @@ TABLES = {
     "image-towers": "seesay.models:IMAGE_TOWERS",
     "text-towers": "seesay.models:TEXT_TOWERS",
     "losses": "seesay.training.losses:LOSSES",
+    "recipes": "seesay.training.recipes:RECIPES",
+    "sources": "seesay.data:SOURCES",
     "tasks": "seesay.tasks:TASKS",
     "commands": "seesay.cli:COMMANDS",
 }

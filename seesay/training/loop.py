@@ -133,7 +133,7 @@ class _Run:
     def go_on(self, stopped: threading.Event) -> bool:
         """Train to the last step; False where it was told to stop before."""
         self._train_mode()
-        loader = open_loader(self.config, self.trainee, self.run, self.world, self.cursor)
+        loader = open_loader(self.config, self.trainee, self.world, self.cursor)
         image = self.trainee.bundle.image
         mean, std = (torch.tensor(values, device=self.device) for values in (image.mean, image.std))
         saved = time.monotonic()

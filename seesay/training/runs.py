@@ -13,11 +13,10 @@ from seesay.data import open_source
 from seesay.data.augment import find_augmentation
 from seesay.data.feed import Feed
 from seesay.data.loader import Loader, Preparation
-from seesay.encoders.bundle import TOKENIZER, write_atomically
-from seesay.inputs.tokenizer import Tokenizer
+from seesay.encoders.bundle import write_atomically
 from seesay.training.config import TrainConfig, flat, from_json, to_json
 from seesay.training.losses.world import World
-from seesay.training.trainee import Trainee
+from seesay.training.trainee import Trainee, tokenizer_of
 
 CONFIG = "config.json"
 
@@ -63,9 +62,7 @@ def claim(run: Path, config: TrainConfig) -> None:
         raise UsageError(f"{run} holds another run: {', '.join(changed[:3])}{more}; name another folder with --out")
 
 
-def open_loader(
-    config: TrainConfig, trainee: Trainee, run: Path, world: World, cursor: dict[str, Any] | None
-) -> Loader:
+def open_loader(config: TrainConfig, trainee: Trainee, world: World, cursor: dict[str, Any] | None) -> Loader:
     """This process's batches, from where the cursor stands.
 
     Raises:
@@ -74,16 +71,13 @@ def open_loader(
     data, cursor = config.data, cursor or {}
     weights = data.weights or (1.0,) * len(data.sources)
     sources = [(open_source(source), weight) for source, weight in zip(data.sources, weights, strict=True)]
-    path = run / f"{TOKENIZER}.{world.rank}"
-    path.write_bytes(trainee.tokenizer)
     how = Preparation(
         size_px=trainee.bundle.image.size_px,
         augment=find_augmentation(data.augment),
-        tokenizer=Tokenizer(path, trainee.bundle.text),
+        tokenizer=tokenizer_of(trainee),
         captions=data.captions,
         seed=config.seed,
     )
-    path.unlink()
     feed = Feed(sources, seed=config.seed, rank=world.rank, size=world.size, cursor=cursor.get("feed"))
     bad, seen = cursor.get("counts", (0, 0))
     batch_size = config.batch_size // world.size

@@ -8,6 +8,7 @@ write_trainee(trainee, RUN / "model")
 
 import functools
 import math
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,6 +26,7 @@ from seesay.encoders.catalog import open_bundle
 from seesay.encoders.export import export
 from seesay.encoders.torch import load_clip, stored_state
 from seesay.inputs import openai
+from seesay.inputs.tokenizer import Tokenizer
 from seesay.models import variants
 from seesay.models.clip import Clip, build
 from seesay.models.resnet import Bottleneck
@@ -78,6 +80,14 @@ def open_trainee(config: ModelConfig, *, seed: int) -> Trainee:
     if config.image_size:
         bundle = replace(bundle, image=replace(bundle.image, size_px=config.image_size))
     return Trainee(clip=clip, bundle=bundle, tokenizer=tokenizer)
+
+
+def tokenizer_of(trainee: Trainee) -> Tokenizer:
+    """The trainee's tokenizer, ready to use."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / TOKENIZER
+        path.write_bytes(trainee.tokenizer)
+        return Tokenizer(path, trainee.bundle.text)
 
 
 def dress(clip: Clip, config: TrainConfig) -> None:

@@ -1,0 +1,102 @@
+"""`seesay train`: a recipe on your pairs, or a run that goes on."""
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from seesay.base.errors import UsageError
+from seesay.cli.console import say, write
+
+if TYPE_CHECKING:
+    from seesay.encoders.encoder import Pixels
+    from seesay.training.loop import Evaluate
+
+HELD_OUT_LIMIT = 2000  # pictures of a periodic evaluation
+
+
+def train(
+    recipe: Annotated[str, typer.Argument(help="A name from `seesay list recipes`.")],
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="Change a single value: --set optim.lr=3e-4; any number of times.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="The folder of the run; one that is there goes on.")] = None,
+    held_out: Annotated[
+        str | None, typer.Option(help="Pairs that are not trained on, to measure retrieval with; as data.sources.")
+    ] = None,
+    tiny: Annotated[bool, typer.Option("--tiny", help="Two steps with the smallest model, to try it.")] = False,
+    show: Annotated[bool, typer.Option("--show", help="Print every setting of the recipe, and do nothing.")] = False,
+) -> None:
+    """Train a CLIP.
+
+    Stop it whenever you like: started again with the same settings it goes on where it was. The result is a model in
+    OUT/model. Needs the extra: pip install 'seesay[train]'
+    """
+    from seesay.training.config import override, to_json
+    from seesay.training.loop import train as run
+    from seesay.training.recipes import find_recipe, shrink
+
+    config = find_recipe(recipe)
+    config = override(shrink(config) if tiny else config, settings or [])
+    if show:
+        write(to_json(config).rstrip())
+        return
+    if out is None:
+        raise UsageError("name the folder of the run with --out")
+    logger, handler = logging.getLogger("seesay"), logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("seesay: %(message)s"))
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    bundle = run(config, out, evaluate=retrieval_on(held_out) if held_out else None, show=say)
+    if bundle is not None:
+        write(f"{bundle.id} in {bundle.folder}")
+    else:
+        say(f"stopped; run it again to go on, in {out}")
+
+
+def retrieval_on(address: str) -> "Evaluate":
+    """Recall on held-out pairs, for the periodic evaluation; their pixels and tokens are read once."""
+    import numpy as np
+    import torch
+
+    from seesay.base.errors import DataError, InputError
+    from seesay.data import open_source
+    from seesay.data.source import Example, Pass
+    from seesay.evaluation.retrieval import recall
+    from seesay.inputs.transform import ImageTransform, load_pixels
+    from seesay.models.clip import Clip, normalize_pixels
+    from seesay.training.trainee import Trainee, tokenizer_of
+
+    examples = [one for one, _ in open_source(address).stream(Pass(seed=0, epoch=0)) if isinstance(one, Example)]
+    examples = examples[:HELD_OUT_LIMIT]
+
+    def evaluate(clip: Clip, trainee: Trainee) -> dict[str, float]:
+        image = trainee.bundle.image
+        transform, tokenizer = ImageTransform(image), tokenizer_of(trainee)
+        pixels: list[Pixels] = []
+        rows: list[list[int]] = []
+        owners: list[int] = []
+        for example in examples:
+            try:
+                tokens, picture = tokenizer.rows(example.captions, truncate=True), load_pixels(example.image, transform)
+            except InputError as error:
+                say(f"seesay: left out of the evaluation: {example.key}: {error}")
+                continue
+            owners += [len(pixels)] * len(tokens)
+            rows += tokens
+            pixels.append(picture)
+        if not pixels:
+            raise DataError(f"{address} has no pair that can be read, so nothing can be measured on it")
+        device = clip.log_scale.device
+        mean, std = (torch.tensor(values, device=device) for values in (image.mean, image.std))
+        images, texts = [], []
+        for start in range(0, len(pixels), 64):
+            batch = torch.from_numpy(np.stack(pixels[start : start + 64])).to(device)
+            images.append(clip.embed_images(normalize_pixels(batch, mean, std)))
+        for start in range(0, len(rows), 64):
+            padded = tokenizer.pad(rows[start : start + 64])
+            texts.append(clip.embed_texts(*(torch.from_numpy(array).to(device) for array in padded)))
+        return recall(torch.cat(images).cpu().numpy(), torch.cat(texts).cpu().numpy(), np.array(owners))
+
+    return evaluate
