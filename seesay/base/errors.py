@@ -4,6 +4,8 @@
     ├── UsageError             what was asked for makes no sense (also a ValueError)
     │   └── UnknownNameError   a name that no table has; offers the nearest ones
     ├── InputError             one picture, text or video that cannot be read
+    ├── DataError              training data or a checkpoint that cannot be used
+    ├── TrainingError          a run that cannot go on, its loss being no number
     ├── BundleError            a model folder that is incomplete, changed or of another kind
     ├── LibraryError           a library that cannot be used as asked
     │   ├── LibraryBusyError       another process is writing to it
@@ -51,7 +53,11 @@ class InputError(SeesayError):
 
 
 class DataError(SeesayError):
-    """Training data that cannot be used: a source as a whole, or too many of its examples."""
+    """Training data that cannot be used, a source or too many of its examples; or a checkpoint that cannot be."""
+
+
+class TrainingError(SeesayError):
+    """A training run that cannot go on: its loss is no number, or far above the last ones."""
 
 
 class BundleError(SeesayError):

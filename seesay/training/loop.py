@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from seesay.base.errors import SeesayError, UsageError
+from seesay.base.errors import TrainingError, UsageError
 from seesay.data.loader import Batch
 from seesay.encoders.bundle import Bundle
 from seesay.models.clip import Clip
@@ -41,10 +41,6 @@ logger = logging.getLogger("seesay.training")
 
 Evaluate: TypeAlias = Callable[[Clip, Trainee], Mapping[str, float]]
 """Numbers about the model as it is, the first of which says which checkpoint is the best: more is better."""
-
-
-class SpikeError(SeesayError):
-    """A step whose loss is no number, or far above the last ones."""
 
 
 def train(
@@ -68,7 +64,7 @@ def train(
     Raises:
         UsageError: the folder holds a run of another config; or the config asks for what does not go together.
         DataError: the data or a checkpoint cannot be read or written.
-        SpikeError: a loss is no number, and `on_spike` is "stop"; the batch is written for inspection.
+        TrainingError: a loss is no number, and `on_spike` is "stop"; the batch is written for inspection.
     """
     with joined() as device, stop_signals() as stopped:
         world = World.current()
@@ -199,7 +195,7 @@ class _Run:
         np.savez_compressed(path, pixels=batch.pixels, ids=batch.ids, keys=np.array(batch.keys), loss=loss)
         message = f"the loss of step {self.step + 1} is {loss:.4g}; its batch is in {path}"
         if self.config.on_spike == "stop":
-            raise SpikeError(f"{message}. Lower optim.lr, or leave such batches out with --set on_spike=skip")
+            raise TrainingError(f"{message}. Lower optim.lr, or leave such batches out with --set on_spike=skip")
         logger.warning("%s; it was left out", message)
 
     def _evaluate(self, clip: Clip | None = None) -> None:
