@@ -12,6 +12,7 @@ from typing import Any
 from seesay.encoders import recipes
 from seesay.encoders.bundle import Bundle, copy_bundle, write_bundle
 from seesay.encoders.foreign import write_hf
+from seesay.encoders.weights import in_8_bits
 from seesay.inputs import openai
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -60,7 +61,8 @@ def make_bundle(variant: str, folder: Path, *, int8_folder: Path | None = None) 
     with contextlib.redirect_stderr(io.StringIO()):
         export(folder)
         if int8_folder is not None:
-            copy_bundle(Bundle.open(folder), int8_folder, storage={"": "int8"})
+            whole = Bundle.open(folder)
+            copy_bundle(whole, int8_folder, storage=in_8_bits(whole.read_weights()))
             export(int8_folder)
     return Bundle.open(folder)
 

@@ -47,10 +47,11 @@ def export(
 def _export_onnx(bundle: "Bundle", folder: Path, *, int8: bool) -> Path:
     from seesay.encoders.bundle import copy_bundle
     from seesay.encoders.export import export as export_graphs
+    from seesay.encoders.weights import in_8_bits
 
     if folder.resolve() != bundle.folder.resolve():
         _refuse_existing(folder)
-        copy_bundle(bundle, folder, storage={"": "int8"} if int8 else None)
+        copy_bundle(bundle, folder, storage=in_8_bits(bundle.read_weights()) if int8 else None)
     elif int8:
         raise UsageError(f"--int8 would change {folder} in place; name another folder with --out")
     export_graphs(folder)

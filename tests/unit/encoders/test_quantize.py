@@ -12,11 +12,14 @@ from seesay.encoders.export import export
 from seesay.encoders.onnx import OnnxBackend
 from seesay.encoders.ready import BundleEncoder
 from seesay.encoders.torch import TorchBackend
+from seesay.encoders.weights import in_8_bits
 
 
 @pytest.fixture(scope="module")
 def bundles(tiny_bundle, tmp_path_factory):
-    small = copy_bundle(tiny_bundle, tmp_path_factory.mktemp("bundles") / "small", storage={"": "int8"})
+    small = copy_bundle(
+        tiny_bundle, tmp_path_factory.mktemp("bundles") / "small", storage=in_8_bits(tiny_bundle.read_weights())
+    )
     export(small.folder)
     return tiny_bundle, Bundle.open(small.folder)
 
@@ -83,7 +86,7 @@ def test_patches_stay_near_as_well(bundles):
 @pytest.fixture(scope="module")
 def resnets(tmp_path_factory):
     whole = make_bundle(tmp_path_factory.mktemp("resnets") / "whole", RESNET, "clip")
-    small = copy_bundle(whole, whole.folder.with_name("small"), storage={"": "int8"})
+    small = copy_bundle(whole, whole.folder.with_name("small"), storage=in_8_bits(whole.read_weights()))
     export(small.folder)
     return whole, Bundle.open(small.folder)
 
