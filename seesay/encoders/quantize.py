@@ -53,7 +53,11 @@ def convolutions_to_8_bits(graph: Path, feeds: Sequence[Mapping[str, Any]]) -> t
             return next(self._feeds, None)
 
     whole = onnx.load(graph)
-    with tempfile.TemporaryDirectory() as scratch, contextlib.redirect_stdout(io.StringIO()):
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        contextlib.redirect_stdout(io.StringIO()),
+        contextlib.ExitStack() as stack,
+    ):
         before, folded, done = (Path(scratch) / f"{name}.onnx" for name in ("before", "folded", "done"))
         onnx.save(whole, before)
         options = onnxruntime.SessionOptions()
@@ -61,6 +65,7 @@ def convolutions_to_8_bits(graph: Path, feeds: Sequence[Mapping[str, Any]]) -> t
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
         options.optimized_model_filepath = str(folded)
         exact = _unit_vectors(onnxruntime.InferenceSession(before, options), feeds)
+        stack.callback(logging.disable, logging.root.manager.disable)
         logging.disable(logging.WARNING)  # it advises, on the root logger, what was just done
         quantize_static(
             folded,
@@ -72,7 +77,6 @@ def convolutions_to_8_bits(graph: Path, feeds: Sequence[Mapping[str, Any]]) -> t
             per_channel=True,
             op_types_to_quantize=["Conv"],
         )
-        logging.disable(logging.NOTSET)
         model = onnx.load(done)
         rounded = _unit_vectors(onnxruntime.InferenceSession(done), feeds)
     del model.metadata_props[:]

@@ -73,7 +73,7 @@ def train(
         if is_first:
             claim(run, config)
         gather(None)  # nobody reads before the first one has written
-        one = _Run(config, run, device, world, evaluate, show if is_first else None)
+        one = _Run(config, run, device, world, evaluate, (show or _say_nothing) if is_first else None)
         if not one.go_on(stopped):
             return None
         return one.finish()
@@ -237,3 +237,7 @@ class _Run:
         if self.ema is not None:
             self.ema.load_state_dict(kept["ema"])
         self.stepper.scaler.load_state_dict(kept["scaler"])
+
+
+def _say_nothing(line: str) -> None:
+    """Progress that nobody reads; the log is written all the same."""

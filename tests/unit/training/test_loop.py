@@ -66,15 +66,20 @@ def last(run):
     return Checkpoints(run / "checkpoints").read()
 
 
-def assert_same(one, other):
+def assert_same(one, other, where=""):
     """Two checkpoints, to the last bit."""
-    flat_one, flat_other = (torch.utils._pytree.tree_flatten(state) for state in (one, other))
-    assert flat_one[1] == flat_other[1]
-    for left, right in zip(flat_one[0], flat_other[0], strict=True):
-        if isinstance(left, torch.Tensor):
-            assert torch.equal(left, right)
-        else:
-            assert left == right
+    if isinstance(one, dict):
+        assert one.keys() == other.keys(), where
+        for name in one:
+            assert_same(one[name], other[name], f"{where}.{name}")
+    elif isinstance(one, list | tuple):
+        assert len(one) == len(other), where
+        for place, (left, right) in enumerate(zip(one, other, strict=True)):
+            assert_same(left, right, f"{where}[{place}]")
+    elif isinstance(one, torch.Tensor):
+        assert torch.equal(one, other), where
+    else:
+        assert one == other, where
 
 
 SCRIPT = """
