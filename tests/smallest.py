@@ -11,5 +11,3 @@ def use():
     trainee.TINY["tiny"] = Variant(model=variants.clip(32, variants.vit(64, 16, 64, 3, 1), text), family="clip")
     resnet = variants.clip(32, variants.resnet(64, 8, (1, 1, 1, 1)), text)
     trainee.TINY["tiny-resnet"] = Variant(model=resnet, family="clip")
-        model=variants.clip(32, variants.resnet(64, 8, (1, 1, 1, 1)), text), family="clip"
-    )
