@@ -71,23 +71,28 @@ def retrieval_on(address: str) -> "Evaluate":
     examples = [one for one, _ in open_source(address).stream(Pass(seed=0, epoch=0)) if isinstance(one, Example)]
     examples = examples[:HELD_OUT_LIMIT]
 
-    def evaluate(clip: Clip, trainee: Trainee) -> dict[str, float]:
-        image = trainee.bundle.image
-        transform, tokenizer = ImageTransform(image), tokenizer_of(trainee)
-        pixels: list[Pixels] = []
-        rows: list[list[int]] = []
-        owners: list[int] = []
+    pixels: list[Pixels] = []
+    rows: list[list[int]] = []
+    owners: list[int] = []
+
+    def read(trainee: Trainee) -> None:
+        transform, tokenizer = ImageTransform(trainee.bundle.image), tokenizer_of(trainee)
         for example in examples:
             try:
                 tokens, picture = tokenizer.rows(example.captions, truncate=True), load_pixels(example.image, transform)
             except InputError as error:
                 say(f"seesay: left out of the evaluation: {example.key}: {error}")
                 continue
-            owners += [len(pixels)] * len(tokens)
-            rows += tokens
+            owners.extend([len(pixels)] * len(tokens))
+            rows.extend(tokens)
             pixels.append(picture)
         if not pixels:
             raise DataError(f"{address} has no pair that can be read, so nothing can be measured on it")
+
+    def evaluate(clip: Clip, trainee: Trainee) -> dict[str, float]:
+        if not pixels:
+            read(trainee)
+        image, tokenizer = trainee.bundle.image, tokenizer_of(trainee)
         device = clip.log_scale.device
         mean, std = (torch.tensor(values, device=device) for values in (image.mean, image.std))
         images, texts = [], []

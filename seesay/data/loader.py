@@ -165,7 +165,7 @@ class Loader:
         if self._num_seen >= _LEAST_SEEN and self.num_bad > self._most_bad * self._num_seen:
             raise DataError(
                 f"{self.num_bad} of {self._num_seen} examples cannot be used, more than the {self._most_bad:.0%} that "
-                f"data.most_bad allows; the last: {bad.key}: {bad.reason}. Look with `seesay data inspect`"
+                f"data.most_bad allows; the last: {bad.key}: {bad.reason}"
             )
 
     def _collate(self, samples: "list[_Sample]") -> Batch:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from seesay.base.errors import BundleError, UnknownNameError
+from seesay.encoders.checkpoints.folder import read_json
 from seesay.inputs import openai
 from seesay.inputs.statistics import (
     IMAGENET_MEAN,
@@ -124,9 +125,9 @@ def read_tokenizer(folder: Path) -> bytes:
             f"{folder} {has}, and a tokenizer.json is needed; make one where transformers is installed: "
             f"`AutoTokenizer.from_pretrained({str(folder)!r}).save_pretrained({str(folder)!r})`"
         )
-    tokenizer = _read_json(path)
+    tokenizer = read_json(path)
     settings_path = folder / "tokenizer_config.json"
-    settings = _read_json(settings_path) if settings_path.is_file() else {}
+    settings = read_json(settings_path) if settings_path.is_file() else {}
     asked = {key: settings.get(f"add_{key}_token") for key in ("bos", "eos")}
     if any(isinstance(value, bool) for value in asked.values()):
         around = {key: _special(settings, key, tokenizer) for key, value in asked.items() if value}
@@ -157,16 +158,6 @@ def _template(around: dict[str, tuple[str, int]]) -> dict[str, Any]:
             token: {"id": token, "ids": [number], "tokens": [token]} for token, number in around.values()
         },
     }
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise BundleError(f"{path} cannot be read: {error}") from error
-    if not isinstance(content, dict):
-        raise BundleError(f"{path} is no dictionary but {type(content).__name__}")
-    return content
 
 
 def _recipe(family: str) -> Recipe:

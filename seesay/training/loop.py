@@ -93,9 +93,6 @@ class _Run:
         self.evaluate, self.is_first = evaluate, world.rank == 0
         self.trainee = open_trainee(config.model, seed=config.seed)
         self.clip = self.trainee.clip
-        self.start = (
-            {name: tensor.clone() for name, tensor in self.clip.state_dict().items()} if config.wise < 1 else {}
-        )
         torch.manual_seed(config.seed)
         dress(self.clip, config)
         self.clip.to(device)

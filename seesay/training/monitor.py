@@ -3,7 +3,6 @@
 import json
 import logging
 import math
-import os
 import resource
 import statistics
 import sys
@@ -139,8 +138,3 @@ def _line(line: dict[str, Any], steps: int, left_s: float | None) -> str:
 def _duration(seconds: float) -> str:
     minutes, hours = round(seconds / 60), round(seconds / 3600)
     return f"{seconds:.0f} s" if seconds < 120 else f"{minutes} min" if minutes < 120 else f"{hours} h"
-
-
-def is_first() -> bool:
-    """Whether this process is the one that speaks, as torchrun numbers them."""
-    return int(os.environ.get("RANK", "0")) == 0
