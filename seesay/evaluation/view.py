@@ -1,6 +1,6 @@
 """A dataset as one encoder sees it: what every task gets. Each picture was encoded once, however many tasks look.
 
-Shape legend: N pictures, M texts, E embedding, D the image tower's own width.
+Shape legend: N pictures, M texts, C classes, E embedding, D the image tower's own width.
 """
 
 from collections.abc import Sequence
@@ -41,11 +41,14 @@ class View(Protocol):
         ...
 
     def images(self) -> NDArray[np.float32]:
-        """(N, E) unit rows."""
+        """(N, E) unit rows; zeros where a picture could not be read, which a task counts as wrong.
+
+        Of `train` and `validation` such pictures are left out instead.
+        """
         ...
 
     def features(self) -> NDArray[np.float32]:
-        """(N, D) what the image tower says before the projection, not normalised.
+        """(N, D) what the image tower says before the projection, not normalised; zeros as above.
 
         Raises:
             UsageError: this encoder does not give them.
@@ -54,4 +57,11 @@ class View(Protocol):
 
     def texts(self, sentences: Sequence[str]) -> NDArray[np.float32]:
         """(M, E) unit rows."""
+        ...
+
+    def prompts(self, sentences: Sequence[Sequence[str]]) -> NDArray[np.float32]:
+        """(C, E) of each class the mean of its sentences' unit vectors, a unit row again; remembered on disk.
+
+        Source: CLIP, arXiv:2103.00020, section 3.1.4: the ensemble is one of embeddings, not of probabilities.
+        """
         ...
