@@ -27,6 +27,13 @@ class ColourEncoder:
         vectors = cells.reshape(-1, 48) - 100.0  # off the middle: no grey is the zero vector
         return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
 
+    def encode_pixels_and_features(self, pixels):
+        vectors = self.encode_pixels(pixels)
+        return vectors, 3 * vectors
+
+    def encode_features(self, images):
+        return 3 * self.encode_images(images)
+
     def encode_images(self, images):
         opened = (image if isinstance(image, Image.Image) else open_picture(image) for image in images)
         return self.encode_pixels(np.stack([self.transform(picture) for picture in opened]))

@@ -1,7 +1,7 @@
 """What runs a bundle's towers: arrays in, arrays out, nothing normalised.
 
-Shape legend: N pictures or texts, S picture side in pixels, L tokens, P patches a side, E embedding;
-B packs, T tokens of a pack, R texts of a pack.
+Shape legend: N pictures or texts, S picture side in pixels, L tokens, P patches a side, E embedding,
+D image tower's width; B packs, T tokens of a pack, R texts of a pack.
 """
 
 from typing import NamedTuple, Protocol
@@ -35,6 +35,14 @@ class Backend(Protocol):
 
     def embed_pixels(self, pixels: Pixels) -> Vectors:
         """(N, S, S, 3) uint8 -> (N, E)."""
+        ...
+
+    def embed_pixels_and_features(self, pixels: Pixels) -> tuple[Vectors, Vectors]:
+        """(N, S, S, 3) uint8 -> (N, E) and (N, D) before the projection, in one run of the tower.
+
+        Raises:
+            UsageError: this bundle was exported without them.
+        """
         ...
 
     def embed_patches(self, pixels: Pixels) -> Vectors:

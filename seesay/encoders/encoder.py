@@ -1,7 +1,8 @@
 """An encoder: a model ready to use. Pictures and texts in, unit vectors out.
 
 This file holds the protocol that every room above relies on; it must not know any backend.
-Shape legend: N pictures or texts, E embedding, S picture side in pixels, P patches a side.
+Shape legend: N pictures or texts, E embedding, D image tower's width, S picture side in pixels,
+P patches a side.
 """
 
 from collections.abc import Sequence
@@ -20,7 +21,7 @@ Pixels = NDArray[np.uint8]
 
 @runtime_checkable
 class Encoder(Protocol):
-    """What search, tasks and evaluation need of a model. Every returned row has length 1."""
+    """What search, tasks and evaluation need of a model. Every returned row has length 1, but those of features."""
 
     @property
     def id(self) -> str:
@@ -51,6 +52,23 @@ class Encoder(Protocol):
 
         Raises:
             InputError: a picture cannot be read.
+        """
+        ...
+
+    def encode_features(self, images: Sequence[Source | Image.Image]) -> Vectors:
+        """Paths, bytes or Pillow pictures -> (N, D) before the projection, of any length: what a probe is fitted on.
+
+        Raises:
+            InputError: a picture cannot be read.
+            UsageError: this model does not give them.
+        """
+        ...
+
+    def encode_pixels_and_features(self, pixels: Pixels) -> tuple[Vectors, Vectors]:
+        """What `encode_pixels` and `encode_features` return, (N, E) and (N, D), in one run of the tower.
+
+        Raises:
+            UsageError: this model does not give them.
         """
         ...
 

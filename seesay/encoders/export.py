@@ -22,7 +22,7 @@ import numpy as np
 from seesay.base.errors import BundleError, MissingExtraError
 from seesay.encoders import selftest
 from seesay.encoders.bundle import IMAGE_GRAPH, PACKED_GRAPH, TEXT_GRAPH, WEIGHTS, Bundle, write_atomically
-from seesay.encoders.onnx import WEIGHTS_KEY
+from seesay.encoders.onnx import FEATURES, WEIGHTS_KEY
 from seesay.encoders.quantize import convolutions_to_8_bits, to_8_bits
 from seesay.encoders.torch import load_clip
 from seesay.encoders.weights import SCALE, Span, read_header
@@ -66,7 +66,8 @@ def export(folder: Path) -> selftest.Report:
     pixels = torch.zeros(2, size, size, 3, dtype=torch.uint8)
     batch = torch.export.Dim("N", min=1, max=65536)
     image = _trace(_ImageSide(clip), (pixels, torch.zeros(3), torch.ones(3)), ({0: batch}, None, None))
-    _name(image, ["pixels", "mean", "std"], ["vectors", "patches"])
+    has_features = bundle.model["image_projection"] != "none"  # without a projection the vectors are the features
+    _name(image, ["pixels", "mean", "std"], ["vectors", "patches", *([FEATURES] if has_features else [])])
     spans = read_header(folder / WEIGHTS)
     num_in_8_bits = to_8_bits(image.graph, {name for name, span in spans.items() if span.dtype == "int8"})
     write_atomically(folder / IMAGE_GRAPH, _finish(image, bundle))
@@ -107,8 +108,11 @@ class _ImageSide(nn.Module):
         super().__init__()
         self.clip = clip
 
-    def forward(self, pixels: Tensor, mean: Tensor, std: Tensor) -> tuple[Tensor, Tensor]:
-        return self.clip.project_images_and_patches(normalize_pixels(pixels, mean, std))
+    def forward(self, pixels: Tensor, mean: Tensor, std: Tensor) -> tuple[Tensor, ...]:
+        features_BD, patches_BPPD = self.clip.image_tower.with_patches(normalize_pixels(pixels, mean, std))
+        project = self.clip.image_projection
+        projected = (project(features_BD), project(patches_BPPD))
+        return projected if isinstance(project, nn.Identity) else (*projected, features_BD)
 
 
 class _TextSide(nn.Module):

@@ -22,6 +22,7 @@ PROVIDERS = {
     "openvino": "OpenVINOExecutionProvider",
 }
 
+FEATURES = "features"  # an output of the image graph; those of the first releases have none
 WEIGHTS_KEY = "seesay.weights.sha256"  # metadata of a graph: which weights its offsets point into
 
 
@@ -48,15 +49,32 @@ class OnnxBackend:
 
     def embed_pixels(self, pixels: Pixels) -> Vectors:
         """(N, S, S, 3) uint8 -> (N, E)."""
-        return self._run(self._image_session, "vectors", self._image_feed(pixels))
+        return self._run(self._image_session, self._image_feed(pixels), "vectors")[0]
+
+    def embed_pixels_and_features(self, pixels: Pixels) -> tuple[Vectors, Vectors]:
+        """(N, S, S, 3) uint8 -> (N, E) and (N, D) before the projection, in one run of the tower.
+
+        Raises:
+            UsageError: this bundle was exported without them.
+        """
+        if self._bundle.model["image_projection"] == "none":  # the tower's own are the vectors
+            vectors_NE = self.embed_pixels(pixels)
+            return vectors_NE, vectors_NE
+        if FEATURES not in {entry.name for entry in self._image_session.get_outputs()}:
+            raise UsageError(
+                f"{self._bundle.folder / IMAGE_GRAPH} gives no features, being of an older seesay; "
+                f"make it again with `seesay export {self._bundle.folder}`, or use backend='torch'"
+            )
+        vectors_NE, features_ND = self._run(self._image_session, self._image_feed(pixels), "vectors", FEATURES)
+        return vectors_NE, features_ND
 
     def embed_patches(self, pixels: Pixels) -> Vectors:
         """(N, S, S, 3) uint8 -> (N, P, P, E), rows top to bottom."""
-        return self._run(self._image_session, "patches", self._image_feed(pixels))
+        return self._run(self._image_session, self._image_feed(pixels), "patches")[0]
 
     def embed_tokens(self, ids: Ids, mask: Ids) -> Vectors:
         """(N, L) ids and (N, L) mask, 1 for a token -> (N, E)."""
-        return self._run(self._text_session, "vectors", {"ids": ids, "mask": mask})
+        return self._run(self._text_session, {"ids": ids, "mask": mask}, "vectors")[0]
 
     @property
     def can_pack(self) -> bool:
@@ -65,7 +83,7 @@ class OnnxBackend:
 
     def embed_packs(self, packs: Packs) -> Vectors:
         """(B, R, E), a vector for each of `packs.ends`."""
-        return self._run(self._packed_session, "vectors", packs._asdict())
+        return self._run(self._packed_session, packs._asdict(), "vectors")[0]
 
     def _image_feed(self, pixels: Pixels) -> dict[str, Any]:
         image = self._bundle.image
@@ -76,10 +94,10 @@ class OnnxBackend:
         }
 
     @staticmethod
-    def _run(session: Any, output: str, feed: dict[str, Any]) -> Vectors:
+    def _run(session: Any, feed: dict[str, Any], *outputs: str) -> list[Vectors]:
         known = {entry.name for entry in session.get_inputs()}  # a causal text tower needs no mask
-        (vectors,) = session.run([output], {name: value for name, value in feed.items() if name in known})
-        return np.asarray(vectors, dtype=np.float32)
+        arrays = session.run(list(outputs), {name: value for name, value in feed.items() if name in known})
+        return [np.asarray(array, dtype=np.float32) for array in arrays]
 
     @cached_property
     def _image_session(self) -> Any:

@@ -3,7 +3,8 @@
 What is the same for every backend stands here and only here: batches, buckets, threads that decode
 ahead of the model, unit length, and the refusal of vectors that are no numbers.
 
-Shape legend: N pictures or texts, E embedding, S picture side in pixels, L tokens, P patches a side.
+Shape legend: N pictures or texts, E embedding, S picture side in pixels, L tokens, P patches a side,
+D image tower's width.
 """
 
 import os
@@ -91,14 +92,22 @@ class BundleEncoder:
         Raises:
             UsageError: another shape or type.
         """
-        size = self.bundle.image.size_px
-        if pixels.dtype != np.uint8 or pixels.shape[1:] != (size, size, 3):
-            raise UsageError(
-                f"pixels must be uint8 of shape (N, {size}, {size}, 3), got {pixels.dtype} of shape {pixels.shape}"
-            )
-        step = self._backend.image_batch
-        batches = (pixels[start : start + step] for start in range(0, len(pixels), step))
-        return self._join([self._backend.embed_pixels(np.ascontiguousarray(batch)) for batch in batches])
+        return self._join([self._backend.embed_pixels(batch) for batch in self._split(pixels)])
+
+    def encode_pixels_and_features(self, pixels: Pixels) -> tuple[Vectors, Vectors]:
+        """Vectors, and what the image tower says before the projection, in one run of the tower.
+
+        Args:
+            pixels: (N, S, S, 3) uint8.
+
+        Returns:
+            (N, E) unit rows, and (N, D) features that are not normalised; (0, E) and (0, 0) for no pictures.
+
+        Raises:
+            UsageError: another shape or type, or the bundle was exported without features.
+        """
+        pairs = [self._backend.embed_pixels_and_features(batch) for batch in self._split(pixels)]
+        return self._join([vectors for vectors, _ in pairs]), self._join_features([features for _, features in pairs])
 
     def encode_images(self, images: Sequence[Source | Image.Image]) -> Vectors:
         """Paths, bytes or Pillow pictures, decoded in a few threads while the model runs.
@@ -113,6 +122,23 @@ class BundleEncoder:
             InputError: a picture cannot be read.
         """
         return self._join([self._backend.embed_pixels(batch) for batch in self._decode(images)])
+
+    def encode_features(self, images: Sequence[Source | Image.Image]) -> Vectors:
+        """What the image tower says before the projection, which a linear probe is fitted on.
+
+        Args:
+            images: N pictures.
+
+        Returns:
+            (N, D), not normalised; (0, 0) for no pictures.
+
+        Raises:
+            InputError: a picture cannot be read.
+            UsageError: the bundle was exported without features.
+        """
+        return self._join_features(
+            [self._backend.embed_pixels_and_features(batch)[1] for batch in self._decode(images)]
+        )
 
     def encode_patches(self, images: Sequence[Source | Image.Image]) -> Vectors:
         """Dense features in the space of the texts.
@@ -178,6 +204,16 @@ class BundleEncoder:
             vectors_NE[rows] = self._backend.embed_tokens(ids, mask)
         return vectors_NE
 
+    def _split(self, pixels: Pixels) -> Iterator[Pixels]:
+        size = self.bundle.image.size_px
+        if pixels.dtype != np.uint8 or pixels.shape[1:] != (size, size, 3):
+            raise UsageError(
+                f"pixels must be uint8 of shape (N, {size}, {size}, 3), got {pixels.dtype} of shape {pixels.shape}"
+            )
+        step = self._backend.image_batch
+        for start in range(0, len(pixels), step):
+            yield np.ascontiguousarray(pixels[start : start + step])
+
     def _decode(self, images: Sequence[Source | Image.Image]) -> Iterator[Pixels]:
         """Batches of pixels, (n, S, S, 3) each, decoded at most two batches ahead of their use."""
         size = self._backend.image_batch
@@ -201,6 +237,12 @@ class BundleEncoder:
 
     def _join(self, batches: Sequence[Vectors]) -> Vectors:
         return self._unit(np.concatenate(batches)) if batches else np.zeros((0, self.dim), dtype=np.float32)
+
+    def _join_features(self, batches: Sequence[Vectors]) -> Vectors:
+        features_ND = np.concatenate(batches) if batches else np.zeros((0, 0), np.float32)
+        if not np.isfinite(features_ND).all():
+            raise BundleError(f"{self.id} made a feature that is not a number; try `seesay doctor`")
+        return features_ND
 
     def _unit(self, vectors: Vectors) -> Vectors:
         lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)

@@ -54,9 +54,13 @@ class TorchBackend:
     def embed_pixels(self, pixels: Pixels) -> Vectors:
         """(N, S, S, 3) uint8 -> (N, E)."""
         with self._running():
-            is_worth_it = self._device.type == "cuda" and len(pixels) == self.image_batch
-            project = self._compiled_project_images if is_worth_it else self._clip.project_images
-            return _to_numpy(project(self._normalize(pixels)))
+            return _to_numpy(self._project(pixels)[0])
+
+    def embed_pixels_and_features(self, pixels: Pixels) -> tuple[Vectors, Vectors]:
+        """(N, S, S, 3) uint8 -> (N, E) and (N, D) before the projection, in one run of the tower."""
+        with self._running():
+            vectors_NE, features_ND = self._project(pixels)
+            return _to_numpy(vectors_NE), _to_numpy(features_ND)
 
     def embed_patches(self, pixels: Pixels) -> Vectors:
         """(N, S, S, 3) uint8 -> (N, P, P, E), rows top to bottom."""
@@ -78,6 +82,11 @@ class TorchBackend:
         """(B, R, E), a vector for each of `packs.ends`."""
         with self._running():
             return _to_numpy(self._clip.project_packs(*(torch.from_numpy(array).to(self._device) for array in packs)))
+
+    def _project(self, pixels: Pixels) -> tuple[Tensor, Tensor]:
+        is_worth_it = self._device.type == "cuda" and len(pixels) == self.image_batch
+        project = self._compiled_project_images if is_worth_it else self._clip.project_images_and_features
+        return project(self._normalize(pixels))
 
     def _normalize(self, pixels: Pixels) -> Tensor:
         image = self._bundle.image
@@ -101,8 +110,8 @@ class TorchBackend:
         return clip
 
     @cached_property
-    def _compiled_project_images(self) -> Callable[[Tensor], Tensor]:
-        return torch.compile(self._clip.project_images, dynamic=False)
+    def _compiled_project_images(self) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
+        return torch.compile(self._clip.project_images_and_features, dynamic=False)
 
 
 def load_clip(bundle: Bundle) -> Clip:

@@ -113,6 +113,14 @@ class Clip(nn.Module):
         """(B, 3, S, S) normalised pixels -> (B, E), not normalised."""
         return cast(Tensor, self.image_projection(self.image_tower(images)))
 
+    def project_images_and_features(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, 3, S, S) normalised pixels -> (B, E) vectors and (B, D) features, behind the projection and before it.
+
+        The latter is what a linear probe reads (appendix A.3); without a projection the two are the same.
+        """
+        features_BD = self.image_tower(images)
+        return self.image_projection(features_BD), features_BD
+
     def project_images_and_patches(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Pictures and their patches in the joint space, not normalised; costs more than the pictures alone.
 

@@ -48,6 +48,29 @@ def test_patches_are_unit_vectors_in_the_same_space(encoder, pictures):
     np.testing.assert_allclose(np.linalg.norm(patches, axis=3), 1, atol=1e-5)
 
 
+def test_features_are_what_the_projection_makes_the_vectors_of(encoder, pictures):
+    features = encoder.encode_features(pictures)
+    assert (features.shape, features.dtype) == ((5, 1280), np.float32)
+    assert np.linalg.norm(features, axis=1).min() > 1.01  # not normalised
+    weights = encoder.bundle.read_weights()
+    vectors = features @ weights["image_projection.weight"].T + weights["image_projection.bias"]
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    np.testing.assert_allclose(vectors, encoder.encode_images(pictures), atol=1e-5)
+
+
+def test_vectors_and_features_come_of_one_run_of_the_tower(encoder, pictures, monkeypatch):
+    pixels = np.stack([encoder.transform(picture) for picture in pictures])
+    apart = encoder.encode_pixels(pixels), encoder.encode_features(pictures)
+    calls = []
+    backend = type(encoder._backend)
+    run = backend.embed_pixels_and_features
+    monkeypatch.setattr(backend, "embed_pixels_and_features", lambda *given: calls.append(1) or run(*given))
+    monkeypatch.setattr(backend, "embed_pixels", lambda *_: pytest.fail("the tower ran again"))
+    for one, other in zip(encoder.encode_pixels_and_features(pixels), apart, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
+    assert len(calls) == 1
+
+
 def test_permuting_the_batch_permutes_the_output(encoder, pictures):
     order = [3, 0, 4, 1, 2]
     images = encoder.encode_images(pictures)
@@ -73,6 +96,7 @@ def test_a_text_that_comes_twice_has_its_vector_twice(encoder):
 
 def test_an_empty_batch_has_no_rows(encoder):
     assert encoder.encode_images([]).shape == encoder.encode_texts([]).shape == (0, encoder.dim)
+    assert len(encoder.encode_features([])) == 0
 
 
 def test_a_picture_of_one_pixel_has_a_vector(encoder):
@@ -100,6 +124,7 @@ def test_backends_agree(pictures):
     ours, reference = load(), load(backend="torch", device="cpu")
     assert ours.id == reference.id
     np.testing.assert_allclose(ours.encode_images(pictures), reference.encode_images(pictures), atol=1e-4)
+    np.testing.assert_allclose(ours.encode_features(pictures), reference.encode_features(pictures), atol=1e-4)
     np.testing.assert_allclose(ours.encode_texts(TEXTS), reference.encode_texts(TEXTS), atol=1e-4)
     np.testing.assert_allclose(ours.encode_patches(pictures[:1]), reference.encode_patches(pictures[:1]), atol=1e-3)
 

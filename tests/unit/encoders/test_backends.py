@@ -1,10 +1,12 @@
 """What one backend has and another has not: devices, precisions, instruction sets."""
 
 import numpy as np
+import onnx as onnx_format
 import pytest
 
 from seesay.base.errors import UsageError
 from seesay.encoders import onnx, selftest
+from seesay.encoders.bundle import IMAGE_GRAPH, copy_bundle
 from seesay.encoders.ready import BundleEncoder
 from seesay.encoders.torch import TorchBackend, torch
 
@@ -60,6 +62,20 @@ def test_more_pictures_than_a_call_takes(tiny_bundle):
     expected = BundleEncoder(tiny_bundle, backend).encode_pixels(some)
     backend.image_batch = 3
     np.testing.assert_allclose(BundleEncoder(tiny_bundle, backend).encode_pixels(some), expected, atol=1e-6)
+
+
+def test_a_graph_of_an_older_seesay_says_how_to_get_features(tiny_bundle, tmp_path):
+    bundle = copy_bundle(tiny_bundle, tmp_path / "old")
+    graph = onnx_format.load(tiny_bundle.folder / IMAGE_GRAPH, load_external_data=False)
+    kept = [entry for entry in graph.graph.output if entry.name != "features"]
+    assert len(kept) == len(graph.graph.output) - 1
+    del graph.graph.output[:]
+    graph.graph.output.extend(kept)
+    (bundle.folder / IMAGE_GRAPH).write_bytes(graph.SerializeToString())
+    encoder = BundleEncoder(bundle, onnx.OnnxBackend(bundle))
+    assert encoder.encode_pixels(pixels(bundle, 1)).shape == (1, bundle.dim)
+    with pytest.raises(UsageError, match="older seesay; make it again with `seesay export"):
+        encoder.encode_pixels_and_features(pixels(bundle, 1))
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA here")

@@ -52,6 +52,9 @@ def compare(bundle, near):
             got, expected = (getattr(backend, method)(pixels) for backend in (graphs, reference))
             assert got.shape == expected.shape
             np.testing.assert_allclose(got, expected, atol=near)
+        for one, other in zip(*(to.embed_pixels_and_features(pixels) for to in (graphs, reference)), strict=True):
+            assert one.shape == other.shape
+            np.testing.assert_allclose(one, other, atol=near)
         np.testing.assert_allclose(graphs.embed_tokens(ids, mask), reference.embed_tokens(ids, mask), atol=near)
     assert graphs.can_pack == reference.can_pack == (bundle.text.padding == "longest")
     if graphs.can_pack:
