@@ -17,6 +17,7 @@ COMMANDS = {
     "classify": "seesay.cli.classify:classify",
     "models": "seesay.cli.models:models",
     "export": "seesay.cli.export:export",
+    "data": "seesay.cli.data:data",
     "train": "seesay.cli.train:train",
     "list": "seesay.cli.list:list_table",
     "errors": "seesay.cli.errors:errors",

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
-from typing import Any, BinaryIO, TypeAlias
+from typing import Any, BinaryIO, NamedTuple, TypeAlias
 
 from PIL import ExifTags, Image, JpegImagePlugin, TiffImagePlugin, UnidentifiedImageError
 
@@ -151,12 +151,33 @@ def open_picture(source: Source, *, target_px: int | None = None) -> Image.Image
             a picture that is half grey. Damage inside a JPEG that its decoder papers over cannot be noticed.
         MissingExtraError: HEIC needs the extra `heic`, camera originals need `raw`.
     """
+    return examine_picture(source, target_px=target_px).picture
+
+
+class Examined(NamedTuple):
+    """A picture and what its file says of it."""
+
+    picture: Image.Image
+    """As `open_picture` returns it."""
+    format: str
+    """Pillow's name of it: JPEG, PNG; and HEIC or RAW."""
+    width_px: int
+    """As a person sees it, so upright; of the file, also where the picture was decoded at a reduced scale."""
+    height_px: int
+
+
+def examine_picture(source: Source, *, target_px: int | None = None) -> Examined:
+    """`open_picture`, with the format and the size of the file; arguments and errors are the same."""
     with _opened(source) as (file, suffix), _QUIET:
         head = _read_head(file)
         try:
-            return to_srgb(_upright(_decode(file, head, suffix, target_px)))
+            decoded = _decode(file, head, suffix, target_px)
+            picture = to_srgb(_upright(decoded.picture))
         except _DECODER_ERRORS as error:
             raise InputError(_reason(error)) from error
+    long, short = max(decoded.size), min(decoded.size)
+    width, height = (long, short) if picture.width >= picture.height else (short, long)
+    return Examined(picture, decoded.format, width, height)
 
 
 @contextmanager
@@ -199,12 +220,20 @@ def _read_head(file: BinaryIO) -> bytes:
     return head
 
 
-def _decode(file: BinaryIO, head: bytes, suffix: str, target_px: int | None) -> Image.Image:
+class _Decoded(NamedTuple):
+    picture: Image.Image
+    format: str
+    size: tuple[int, int]
+    """Of the file; which of the two is the width, only the upright picture says."""
+
+
+def _decode(file: BinaryIO, head: bytes, suffix: str, target_px: int | None) -> _Decoded:
     """The loaded picture as it lies in the file, by its content; the suffix only tells camera originals from TIFF."""
     if head.startswith(b"\xff\xd8\xff"):
         return _open_jpeg(file, target_px)
     if _is_heic(head):
-        return _open_heic(file)
+        heic = _open_heic(file)
+        return _Decoded(heic, "HEIC", heic.size)
     if _is_raw(file, head, suffix):
         return _open_raw(file, target_px)
     try:
@@ -215,7 +244,7 @@ def _decode(file: BinaryIO, head: bytes, suffix: str, target_px: int | None) -> 
         raise InputError(_what_else(head)) from error
     _check_size(picture.size, picture.format)
     picture.load()
-    return picture
+    return _Decoded(picture, picture.format or "", picture.size)
 
 
 @lru_cache(maxsize=1)
@@ -225,7 +254,7 @@ def _formats() -> tuple[str, ...]:
     return tuple(name for name in _FORMATS if name in Image.OPEN)
 
 
-def _open_jpeg(file: BinaryIO, target_px: int | None) -> Image.Image:
+def _open_jpeg(file: BinaryIO, target_px: int | None) -> _Decoded:
     # Not through Image.open: that refuses what a phone of 200 megapixels makes before the scale can be reduced, and
     # warns of the second picture that many cameras append (MPO), of which the first is wanted anyway.
     file.seek(0)
@@ -236,7 +265,7 @@ def _open_jpeg(file: BinaryIO, target_px: int | None) -> Image.Image:
     per_coefficient = 2 if "progressive" in picture.info else 0
     _check_size(picture.size, "JPEG", stored, bytes_per_stored=per_coefficient * len(picture.getbands()))
     picture.load()
-    return picture
+    return _Decoded(picture, "JPEG", stored)
 
 
 def _is_heic(head: bytes) -> bool:
@@ -270,7 +299,7 @@ def _is_raw(file: BinaryIO, head: bytes, suffix: str) -> bool:
     return _DNG_VERSION in page or page.get(_NEW_SUBFILE_TYPE) == _THUMBNAIL
 
 
-def _open_raw(file: BinaryIO, target_px: int | None) -> Image.Image:
+def _open_raw(file: BinaryIO, target_px: int | None) -> _Decoded:
     """A camera original: the preview that the camera made where it is large enough, else developed here."""
     rawpy = _import_extra("rawpy", what="reading a camera original", extra="raw")
     file.seek(0)
@@ -282,10 +311,10 @@ def _open_raw(file: BinaryIO, target_px: int | None) -> Image.Image:
             needed = shorter if target_px is None else 2 * target_px
             preview = _raw_preview(raw, rawpy, target_px)
             if preview is not None and min(preview.size) >= needed:
-                return preview
+                return _Decoded(preview, "RAW", (width, height))
             # half_size takes each 2 × 2 of the sensor for one pixel: a quarter of the work
             pixels = raw.postprocess(use_camera_wb=True, output_bps=8, half_size=shorter // 2 >= needed)
-            return Image.fromarray(pixels)
+            return _Decoded(Image.fromarray(pixels), "RAW", (width, height))
     except (rawpy.LibRawError, rawpy.NotSupportedError) as error:
         text = error.args[0] if error.args else type(error).__name__
         text = text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)
@@ -298,7 +327,7 @@ def _raw_preview(raw: Any, rawpy: Any, target_px: int | None) -> Image.Image | N
         thumb = raw.extract_thumb()
         if thumb.format != rawpy.ThumbFormat.JPEG:
             return None  # plain bitmaps are tiny
-        return _open_jpeg(io.BytesIO(thumb.data), target_px)
+        return _open_jpeg(io.BytesIO(thumb.data), target_px).picture
     except (rawpy.LibRawError, InputError, *_DECODER_ERRORS):
         return None
 
