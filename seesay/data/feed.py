@@ -13,8 +13,7 @@ class Drawn(NamedTuple):
     """One example in its turn."""
 
     number: int
-    """How many this process drew before it."""
-    rank: int
+    """How many all processes together drew before it, if each draws in its turn."""
     example: Example | Damaged
     cursor: dict[str, Any]
     """Where the feed stands right after it, as `Feed` takes it; plain numbers and lists, so that JSON keeps it."""
@@ -67,7 +66,9 @@ class Feed:
             example = line.draw()
             self._number += 1
             lines = [[each.epoch, list(each.position)] for each in self._lines]
-            yield Drawn(number, self._rank, example, {"number": self._number, "size": self._size, "lines": lines})
+            yield Drawn(
+                self._rank + self._size * number, example, {"number": self._number, "size": self._size, "lines": lines}
+            )
 
     def _choose(self, number: int) -> int:
         if len(self._lines) == 1:

@@ -7,7 +7,6 @@ Shape legend: B pictures, M texts, S picture side, L tokens.
 """
 
 import contextlib
-import hashlib
 import logging
 import queue
 import threading
@@ -24,7 +23,7 @@ from numpy.typing import NDArray
 from seesay.base.errors import DataError, InputError, UsageError
 from seesay.data.augment import Augmentation
 from seesay.data.feed import Drawn, Feed
-from seesay.data.source import Damaged
+from seesay.data.source import Damaged, number_of
 from seesay.inputs.pictures import open_picture
 from seesay.inputs.tokenizer import Tokenizer
 
@@ -51,6 +50,8 @@ class Batch(NamedTuple):
     """(M,)"""
     keys: list[str]
     """(B,) where the pictures came from."""
+    captions: list[str]
+    """(M,) the texts themselves."""
     cursor: dict[str, Any]
     """Where the loader stands after this batch."""
 
@@ -180,6 +181,7 @@ class Loader:
             image_groups=groups,
             text_groups=np.repeat(groups, [len(sample.rows) for sample in samples]),
             keys=[sample.key for sample in samples],
+            captions=[caption for sample in samples for caption in sample.captions],
             cursor={"feed": last.cursor, "counts": list(last.counts)},
         )
 
@@ -188,6 +190,7 @@ class _Sample(NamedTuple):
     pixels: NDArray[np.uint8]
     rows: list[list[int]]
     """The tokens of each caption."""
+    captions: tuple[str, ...]
     group: int
     key: str
     cursor: dict[str, Any]
@@ -199,7 +202,8 @@ def _prepare(drawn: Drawn, how: Preparation) -> _Sample | Damaged:
     example = drawn.example
     if isinstance(example, Damaged):
         return example
-    random = np.random.default_rng([how.seed, drawn.rank, drawn.number, _AUGMENTATION])
+    # by the number over all processes: an example is cut alike however many share the work
+    random = np.random.default_rng([how.seed, drawn.number, _AUGMENTATION])
     try:
         captions = example.captions
         if how.captions == "one":
@@ -210,11 +214,4 @@ def _prepare(drawn: Drawn, how: Preparation) -> _Sample | Damaged:
     except InputError as error:
         return Damaged(example.key, str(error))
     group = example.group if example.group is not None else example.key
-    return _Sample(pixels, rows, _number_of(group), example.key, drawn.cursor)
-
-
-def _number_of(group: str) -> int:
-    """The same number for the same text in every process and every run, unlike hash()."""
-    return int.from_bytes(
-        hashlib.blake2b(group.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little", signed=True
-    )
+    return _Sample(pixels, rows, captions, number_of(group), example.key, drawn.cursor)

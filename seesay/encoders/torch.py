@@ -44,7 +44,7 @@ class TorchBackend:
         self, bundle: Bundle, *, device: str | None = None, threads: int | None = None, is_bf16: bool | None = None
     ) -> None:
         self._bundle = bundle
-        self._device = _open_device(device or _best_device())
+        self._device = open_device(device or best_device())
         on_cuda = self._device.type == "cuda"
         self._is_bf16 = on_cuda and torch.cuda.is_bf16_supported() if is_bf16 is None else is_bf16
         self.image_batch = 256 if on_cuda else 32
@@ -152,7 +152,12 @@ def _check_fit(expected: Mapping[str, Tensor], got: Mapping[str, Tensor], *, whe
         raise BundleError(f"the weights of {where} do not fit its architecture: {'; '.join(faults[:5])}{more}")
 
 
-def _open_device(name: str) -> torch.device:
+def open_device(name: str) -> torch.device:
+    """A device that is really there.
+
+    Raises:
+        UsageError: it is not, or PyTorch knows no such name.
+    """
     try:
         device = torch.device(name)
         torch.empty(0, device=device)
@@ -161,7 +166,8 @@ def _open_device(name: str) -> torch.device:
     return device
 
 
-def _best_device() -> str:
+def best_device() -> str:
+    """CUDA or MPS where there is one, else the CPU."""
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"

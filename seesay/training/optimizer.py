@@ -6,8 +6,10 @@ from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 
 from seesay.training.config import OptimConfig
+from seesay.training.processes import whole
 
 _BLOCK = re.compile(r"(image|text)_tower\.(?:blocks|stages|layers)\.(\d+)\.")
 _IN_BLOCK = re.compile(r"\.(?:blocks|stages|layers)\.\d+\.")
@@ -19,22 +21,23 @@ def make_optimizers(model: nn.Module, config: OptimConfig) -> list[torch.optim.O
     Gains, biases and all other vectors have no decay, as in the paper. A group's `base_lr` is its rate at the top of
     the schedule.
     """
-    groups: dict[tuple[bool, float, bool], list[Tensor]] = {}
+    groups: dict[tuple[int, float, bool], list[Tensor]] = {}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
             is_muon = config.name == "muon" and parameter.ndim == 2 and _IN_BLOCK.search(name) is not None
-            key = (parameter.ndim >= 2, _depth_factor(name, model, config.layer_decay), is_muon)
+            # numbers by themselves: FSDP keeps them whole, and one call cannot move both kinds
+            key = (min(parameter.ndim, 2), _depth_factor(name, model, config.layer_decay), is_muon)
             groups.setdefault(key, []).append(parameter)
 
     def of(wanted: bool, lr: float) -> list[dict[str, object]]:
         return [
             {
                 "params": parameters,
-                "weight_decay": config.weight_decay if decays else 0.0,
+                "weight_decay": config.weight_decay if ndim == 2 else 0.0,
                 "lr": lr * factor,
                 "base_lr": lr * factor,
             }
-            for (decays, factor, is_muon), parameters in groups.items()
+            for (ndim, factor, is_muon), parameters in groups.items()
             if is_muon is wanted
         ]
 
@@ -65,8 +68,14 @@ def rate_factor(step: int, steps: int, warmup: int) -> float:
 def clip_gradients(model: nn.Module, longest: float) -> float:
     """Shorten the gradient to `longest` where it is longer, 0 for never; returns its length."""
     parameters = [parameter for parameter in model.parameters() if parameter.grad is not None]
-    norm = nn.utils.clip_grad_norm_(parameters, longest if longest > 0 else math.inf)
-    return float(norm.full_tensor() if hasattr(norm, "full_tensor") else norm)
+    # what lies in shards and what does not cannot be multiplied in one call
+    kinds = [[one for one in parameters if isinstance(one, DTensor) is is_sharded] for is_sharded in (True, False)]
+    norms = [nn.utils.get_total_norm([one.grad for one in kind if one.grad is not None]) for kind in kinds if kind]
+    norm = torch.stack([whole(each) for each in norms]).norm()
+    if longest > 0:
+        for kind in kinds:
+            nn.utils.clip_grads_with_norm_(kind, longest, norm)
+    return float(norm)
 
 
 def _depth_factor(name: str, model: nn.Module, decay: float) -> float:

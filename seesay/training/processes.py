@@ -3,11 +3,12 @@
 import contextlib
 import os
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from typing import Any, cast
 
 import torch
 import torch.distributed as dist
-from torch import nn
+from torch import Tensor, nn
 from torch.distributed.checkpoint.state_dict import (
     StateDictOptions,
     get_model_state_dict,
@@ -15,25 +16,39 @@ from torch.distributed.checkpoint.state_dict import (
     set_model_state_dict,
     set_optimizer_state_dict,
 )
+from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
+from torch.distributed.tensor import DTensor
 from torch.nn.parallel import DistributedDataParallel
 
+from seesay.encoders.torch import best_device, open_device
 from seesay.models.clip import Clip
 from seesay.models.resnet import Bottleneck
 from seesay.models.transformer import Block
 
+_PATIENCE = timedelta(hours=2)
 _WHOLE = StateDictOptions(full_state_dict=True, cpu_offload=True)
 
 
 @contextlib.contextmanager
-def joined() -> Iterator[torch.device]:
-    """Join the processes that torchrun started, and leave them at the end; gives this one's device."""
-    has_cuda = torch.cuda.is_available()
-    device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))) if has_cuda else torch.device("cpu")
-    if has_cuda:
+def joined(name: str = "") -> Iterator[torch.device]:
+    """Join the processes that torchrun started, and leave them at the end; gives this one's device.
+
+    Args:
+        name: of the device, as PyTorch has it; "" for CUDA or MPS where there is one.
+
+    Raises:
+        UsageError: there is no such device.
+    """
+    device = open_device(name or best_device())
+    is_cuda = device.type == "cuda"
+    if is_cuda and ":" not in name:
+        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+    if is_cuda:
         torch.cuda.set_device(device)
     is_many = int(os.environ.get("WORLD_SIZE", "1")) > 1
     if is_many:
-        dist.init_process_group("nccl" if has_cuda else "gloo")
+        # the others wait while the first one evaluates or writes, which may take longer than the usual ten minutes
+        dist.init_process_group("nccl" if is_cuda else "gloo", timeout=_PATIENCE)
     try:
         yield device
     finally:
@@ -48,16 +63,34 @@ def wrap(clip: Clip, kind: str, device: torch.device) -> nn.Module:
     if kind == "ddp":
         # a locked tower has weights without gradient, which DDP leaves alone
         return DistributedDataParallel(clip, device_ids=[device.index] if device.type == "cuda" else None)
-    from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
-
     for module in clip.modules():
         if isinstance(module, Block | Bottleneck):
             fully_shard(module)
+        if isinstance(module, Block):
             for method in ("update", "alone"):  # blocks are read through these too
-                if hasattr(module, method):
-                    register_fsdp_forward_method(module, method)
-    fully_shard(clip)
+                register_fsdp_forward_method(module, method)
+    scalars = {parameter for parameter in clip.parameters() if parameter.ndim == 0}  # FSDP has no shards of one number
+    fully_shard(clip, ignored_params=scalars)
+    for scalar in scalars:
+        scalar.register_post_accumulate_grad_hook(_average_gradient)  # type: ignore[no-untyped-call]
     return clip
+
+
+def _average_gradient(parameter: Tensor) -> None:
+    """What FSDP and DDP do for all others; once more of what is averaged already changes nothing."""
+    assert parameter.grad is not None
+    dist.all_reduce(parameter.grad)
+    parameter.grad /= dist.get_world_size()
+
+
+def is_sharded(model: nn.Module) -> bool:
+    """Whether this process holds a part of the model only."""
+    return any(isinstance(parameter, DTensor) for parameter in model.parameters())
+
+
+def whole(tensor: Tensor) -> Tensor:
+    """A tensor, gathered where it lies in shards; every process must ask."""
+    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
 
 
 def get_state(clip: nn.Module, optimizers: Sequence[torch.optim.Optimizer]) -> dict[str, Any]:

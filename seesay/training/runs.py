@@ -19,6 +19,8 @@ from seesay.training.losses.world import World
 from seesay.training.trainee import Trainee, tokenizer_of
 
 CONFIG = "config.json"
+_FREE = ("save.", "log_every", "evaluate_every", "on_spike", "data.threads", "data.most_bad", "trackers", "parallel")
+"""Settings that a run may go on with other values of: they change none of its numbers."""
 
 
 def check(config: TrainConfig, world: World) -> None:
@@ -40,8 +42,6 @@ def check(config: TrainConfig, world: World) -> None:
         raise UsageError("data.captions=all makes several texts right for a picture: that takes loss=matching")
     if config.steps < 1 or config.save.every_steps < 1 or config.log_every < 1:
         raise UsageError("steps, save.every_steps and log_every count from 1")
-    if config.parallel == "fsdp" and config.optim.ema:
-        raise UsageError("optim.ema goes with parallel=ddp: the shards of a model have no mean of their own")
 
 
 def claim(run: Path, config: TrainConfig) -> None:
@@ -56,10 +56,15 @@ def claim(run: Path, config: TrainConfig) -> None:
         write_atomically(path, to_json(config).encode())
         return
     before, now = (flat(json.loads(text)) for text in (to_json(from_json(path.read_text("utf-8"))), to_json(config)))
-    changed = [f"{name} was {before[name]} and is {now[name]}" for name in now if before[name] != now[name]]
+    changed = [
+        f"{name} was {before[name]} and is {now[name]}"
+        for name in now
+        if before[name] != now[name] and not name.startswith(_FREE)
+    ]
     if changed:
         more = f", and {len(changed) - 3} more" if len(changed) > 3 else ""
         raise UsageError(f"{run} holds another run: {', '.join(changed[:3])}{more}; name another folder with --out")
+    write_atomically(path, to_json(config).encode())
 
 
 def open_loader(config: TrainConfig, trainee: Trainee, world: World, cursor: dict[str, Any] | None) -> Loader:

@@ -23,6 +23,7 @@ from torch.nn.parallel import DistributedDataParallel
 from seesay.data.loader import Batch
 from seesay.models.clip import ClipOutput, normalize_pixels
 from seesay.training.config import Precision
+from seesay.training.losses.distillation import distillation_loss
 from seesay.training.losses.matching import matching_loss
 from seesay.training.losses.scale import clamp_scale
 from seesay.training.losses.sigmoid import sigmoid_loss
@@ -43,16 +44,19 @@ class OnDevice(NamedTuple):
     mask: Tensor
     image_groups: Tensor
     text_groups: Tensor
+    taught: tuple[Tensor, Tensor] | None = None
+    """(B, T) and (M, T) a teacher's unit rows."""
 
 
-def to_device(batch: Batch, mean: Tensor, std: Tensor) -> OnDevice:
+def to_device(batch: Batch, mean: Tensor, std: Tensor, taught: tuple[Tensor, Tensor] | None = None) -> OnDevice:
     """Move a batch as bytes and normalise it there; `mean` and `std` are (3,) on the device."""
     pixels, *rest = (torch.from_numpy(array) for array in batch[:5])
     if mean.device.type == "cuda":
         pixels, *rest = (tensor.pin_memory().to(mean.device, non_blocking=True) for tensor in (pixels, *rest))
     else:
         pixels, *rest = (tensor.to(mean.device) for tensor in (pixels, *rest))
-    return OnDevice(normalize_pixels(pixels, mean, std), *rest)
+    ids, mask, image_groups, text_groups = rest
+    return OnDevice(normalize_pixels(pixels, mean, std), ids, mask, image_groups, text_groups, taught)
 
 
 def find_loss(name: str, world: World) -> Callable[[ClipOutput, OnDevice], Tensor]:
@@ -76,6 +80,27 @@ def find_loss(name: str, world: World) -> Callable[[ClipOutput, OnDevice], Tenso
         )
 
     return {"softmax": softmax, "sigmoid": sigmoid, "matching": matching}[name]
+
+
+def with_teacher(
+    loss: Callable[[ClipOutput, OnDevice], Tensor], *, scale: float, weight: float, world: World
+) -> Callable[[ClipOutput, OnDevice], Tensor]:
+    """A loss, and beside it `weight` times that of learning from a teacher whose cosines are scaled by `scale`."""
+
+    def both(out: ClipOutput, batch: OnDevice) -> Tensor:
+        assert batch.taught is not None
+        learned = distillation_loss(
+            out.images,
+            out.texts,
+            scale=out.scale,
+            teacher_images=batch.taught[0],
+            teacher_texts=batch.taught[1],
+            teacher_scale=scale,
+            world=world,
+        )
+        return loss(out, batch) + weight * learned
+
+    return both
 
 
 @dataclass(kw_only=True)
@@ -124,7 +149,7 @@ class Stepper:
         for optimizer in self.optimizers:
             self.scaler.step(optimizer)
         self.scaler.update()
-        return norm, bool(clamp_scale(_local(self.log_scale)))
+        return norm, bool(clamp_scale(self.log_scale))
 
     def _towers(self, images: Tensor, ids: Tensor, mask: Tensor) -> ClipOutput:
         dtype = _DTYPES[self.precision]
@@ -146,7 +171,7 @@ class Stepper:
         outs: list[ClipOutput] = []
         with torch.no_grad():
             for part in parts:
-                states.append(_random_state(batch.images.device))
+                states.append(random_state(batch.images.device))
                 outs.append(self._towers(*part))
         joined = ClipOutput(
             torch.cat([out.images for out in outs]).requires_grad_(),
@@ -157,10 +182,10 @@ class Stepper:
         loss = self.loss(joined, batch)
         torch.autograd.backward(loss)
         image_grads, text_grads = (torch.tensor_split(cast(Tensor, side.grad), count) for side in joined[:2])
-        after = _random_state(batch.images.device)
+        after = random_state(batch.images.device)
         with _kept_statistics(self.model):
             for number, part in enumerate(parts):
-                _set_random_state(states[number], batch.images.device)
+                set_random_state(states[number], batch.images.device)
                 is_last = number + 1 == count
                 with contextlib.nullcontext() if is_last else _unsynced(self.model):
                     out = self._towers(*part)
@@ -170,12 +195,8 @@ class Stepper:
                             # in the last part only: it is one number for all
                             pull = pull + own * cast(Tensor, joint.grad) * float(is_last)
                     torch.autograd.backward(self.scaler.scale(pull))
-        _set_random_state(after, batch.images.device)
+        set_random_state(after, batch.images.device)
         return loss.detach()
-
-
-def _local(tensor: Tensor) -> Tensor:
-    return cast(Tensor, tensor.to_local()) if hasattr(tensor, "to_local") else tensor
 
 
 def _unsynced(model: nn.Module) -> Any:
@@ -196,11 +217,16 @@ def _kept_statistics(model: nn.Module) -> Iterator[None]:
             buffer.copy_(before)
 
 
-def _random_state(device: torch.device) -> Any:
-    return torch.get_rng_state(), torch.cuda.get_rng_state(device) if device.type == "cuda" else None
+def random_state(device: torch.device) -> dict[str, Tensor]:
+    """Of the generators that a step draws from, by kind of device."""
+    states = {"cpu": torch.get_rng_state()}
+    if device.type != "cpu":
+        states[device.type] = torch.get_device_module(device).get_rng_state()
+    return states
 
 
-def _set_random_state(state: Any, device: torch.device) -> None:
-    torch.set_rng_state(state[0])
-    if state[1] is not None:
-        torch.cuda.set_rng_state(state[1], device)
+def set_random_state(states: dict[str, Tensor], device: torch.device) -> None:
+    """Put back what `random_state` gave."""
+    torch.set_rng_state(states["cpu"])
+    if device.type in states and device.type != "cpu":  # a run may go on elsewhere
+        torch.get_device_module(device).set_rng_state(states[device.type])

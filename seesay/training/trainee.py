@@ -9,7 +9,7 @@ write_trainee(trainee, RUN / "model")
 import functools
 import math
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -130,14 +130,6 @@ def freeze_statistics(clip: nn.Module) -> None:
     for module in clip.modules():
         if isinstance(module, nn.BatchNorm2d) and not module.weight.requires_grad:
             module.eval()
-
-
-def mix(start: Mapping[str, Tensor], trained: Mapping[str, Tensor], share: float) -> dict[str, Tensor]:
-    """WiSE-FT: `share` of the trained weights, the rest of those it started from."""
-    return {
-        name: torch.lerp(start[name], tensor, share) if name in start and tensor.is_floating_point() else tensor
-        for name, tensor in trained.items()
-    }
 
 
 def write_trainee(trainee: Trainee, folder: Path) -> Bundle:

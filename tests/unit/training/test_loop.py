@@ -98,7 +98,7 @@ SCRIPT = """
     one_step, config = loop._Run._one_step, from_json(Path(sys.argv[2]).read_text())
     def counted(self, *given):
         one_step(self, *given)
-        if self.step == int(sys.argv[3]):
+        if self.state.step == int(sys.argv[3]):
             os.kill(os.getpid(), getattr(signal, sys.argv[4]))
     loop._Run._one_step = counted
     loop.write_trainee = lambda trainee, folder: None
@@ -185,7 +185,7 @@ def test_every_part_goes_on_to_the_same_bit(setting, pairs, tmp_path, monkeypatc
 
     def counted(self, *given):
         one_step(self, *given)
-        if self.step == 2:
+        if self.state.step == 2:
             os.kill(os.getpid(), signal.SIGTERM)
 
     monkeypatch.setattr(loop._Run, "_one_step", counted)

@@ -21,7 +21,7 @@ def make_batch(count, side, seed=0):
     ids[:, 0], ids[:, 1:4], ids[:, 4] = 49406, random.integers(1, 400, (count, 3)), 49407
     groups = np.arange(count)
     pixels = random.integers(0, 256, (count, side, side, 3), dtype=np.uint8)
-    batch = Batch(pixels, ids, (ids > 0).astype(np.int64), groups, groups, [""] * count, {})
+    batch = Batch(pixels, ids, (ids > 0).astype(np.int64), groups, groups, [""] * count, [""] * count, {})
     return to_device(batch, torch.full((3,), 0.5), torch.full((3,), 0.25))
 
 
