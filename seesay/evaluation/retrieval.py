@@ -50,11 +50,13 @@ def retrieval(view: View, *, at: Sequence[int] = (1, 5, 10)) -> Result:
     own = np.bincount(owners)
     nothing_N = Places(np.zeros_like(own), len(owners) - own, own)
     measures = [
-        mean_of(f"text_to_image_recall@{k}", hits(found.text, k) * readable[owners], chance=hits(nothing, k).mean())
+        mean_of(
+            f"text_to_image_recall@{k}", hits(found.text, k) * readable[owners], chance=float(hits(nothing, k).mean())
+        )
         for k in at
     ]
     measures += [
-        mean_of(f"image_to_text_recall@{k}", hits(found.image, k) * readable, chance=hits(nothing_N, k).mean())
+        mean_of(f"image_to_text_recall@{k}", hits(found.image, k) * readable, chance=float(hits(nothing_N, k).mean()))
         for k in at
     ]
     return Result(
