@@ -78,9 +78,21 @@ class OptimConfig:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class SaveConfig:
-    """When a checkpoint is written."""
+class TeacherConfig:
+    """Another model whose view of each batch is learned besides (distillation)."""
 
+    model: str = ""
+    """A model's name, the folder of a bundle, or one of stored vectors (`seesay data embed`); "" for none."""
+    weight: float = 1.0
+    """What its loss is multiplied by, beside the run's own."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SaveConfig:
+    """When and where a checkpoint is written."""
+
+    to: str = ""
+    """A folder or an fsspec address such as s3://bucket/run; "" for the run's own folder."""
     every_steps: int = 1000
     every_minutes: float = 30.0
     keep: int = 3
@@ -95,6 +107,7 @@ class TrainConfig:
     model: ModelConfig = field(default_factory=ModelConfig)
     data: DataConfig = field(default_factory=DataConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
+    teacher: TeacherConfig = field(default_factory=TeacherConfig)
     save: SaveConfig = field(default_factory=SaveConfig)
     loss: Loss = "softmax"
     steps: int = 1000
@@ -115,6 +128,9 @@ class TrainConfig:
     on_spike: Literal["stop", "skip"] = "stop"
     """What to do with a batch whose loss is no number, or far above the last ones."""
     parallel: Literal["ddp", "fsdp"] = "ddp"
+    """Of several processes: each has the whole model, or a shard of it."""
+    device: str = ""
+    """As PyTorch names it; "" for CUDA or MPS where there is one."""
     expectation: str = ""
     """What the recipe should reach, where that was published."""
 
