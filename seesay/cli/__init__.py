@@ -19,6 +19,7 @@ COMMANDS = {
     "export": "seesay.cli.export:export",
     "data": "seesay.cli.data:data",
     "train": "seesay.cli.train:train",
+    "runs": "seesay.cli.runs:runs",
     "list": "seesay.cli.list:list_table",
     "errors": "seesay.cli.errors:errors",
     "doctor": "seesay.cli.doctor:doctor",

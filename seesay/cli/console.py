@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seesay.base.errors import SeesayError
+from seesay.base.errors import SeesayError, UsageError
 
 if TYPE_CHECKING:
     from seesay.encoders.ready import BundleEncoder
@@ -54,6 +54,18 @@ def write_paths(paths: Iterable[str], *, end: bytes) -> None:
     for path in paths:
         sys.stdout.buffer.write(os.fsencode(path) + end)
     sys.stdout.buffer.flush()
+
+
+def check_png(path: Path) -> None:
+    """Refuse what no PNG can be written to, before the work is done.
+
+    Raises:
+        UsageError: another kind of file, or a folder that is not there.
+    """
+    if path.suffix.lower() != ".png":
+        raise UsageError(f"{path} should end in .png: that is what is drawn")
+    if not path.parent.is_dir():
+        raise UsageError(f"{path} cannot be written: the folder {path.parent} is not there")
 
 
 def plural(count: int, noun: str) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from seesay.base.errors import UsageError
-from seesay.cli.console import NOTHING_FOUND, JsonOption, plural, say, write
+from seesay.cli.console import NOTHING_FOUND, JsonOption, check_png, plural, say, write
 
 if TYPE_CHECKING:
     from seesay.data.inspect import Findings, Inspection, Spread
@@ -36,7 +36,7 @@ def inspect_source(
     from seesay.data.inspect import Inspection
 
     if sheet is not None:
-        check_target(sheet)
+        check_png(sheet)
     opened = open_source(source)
     inspection = Inspection(sheet_size=SHEET_SIZE if sheet is not None else 0, seed=seed)
     try:
@@ -73,18 +73,6 @@ def get_set(
         say(f"left out: {count:,}, {reason}")
     write(f"{manifest}  {plural(about['train'], 'picture')}")
     write(f"{folder / HELD_OUT}  {plural(about['held_out'], 'picture')}")
-
-
-def check_target(path: Path) -> None:
-    """Refuse what no PNG can be written to, before the work is done.
-
-    Raises:
-        UsageError: another kind of file, or a folder that is not there.
-    """
-    if path.suffix.lower() != ".png":
-        raise UsageError(f"{path} should end in .png: that is what is drawn")
-    if not path.parent.is_dir():
-        raise UsageError(f"{path} cannot be written: the folder {path.parent} is not there")
 
 
 class _Bar:

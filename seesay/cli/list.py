@@ -15,6 +15,7 @@ TABLES = {
     "text-towers": "seesay.models:TEXT_TOWERS",
     "losses": "seesay.training.losses:LOSSES",
     "recipes": "seesay.training.recipes:RECIPES",
+    "trackers": "seesay.training.trackers:TRACKERS",
     "sources": "seesay.data:SOURCES",
     "public-sets": "seesay.data.public:PUBLIC_SETS",
     "tasks": "seesay.tasks:TASKS",

@@ -138,7 +138,8 @@ class Monitor:
     def _warn(self, step: int, *, loss: float, scale: float, was_clamped: bool) -> None:
         chance = chance_loss(self._config)
         is_time = step >= max(_PATIENCE, self._config.optim.warmup_steps) and len(self.losses) == _HISTORY
-        if is_time and abs(statistics.fmean(self.losses) - chance) < _NEAR_CHANCE:
+        # what a teacher adds to the loss has no known chance
+        if is_time and not self._config.teacher.model and abs(statistics.fmean(self.losses) - chance) < _NEAR_CHANCE:
             size = f"the logarithm of the batch of {self._config.batch_size:,}"
             self._once(
                 "chance",
@@ -177,11 +178,13 @@ def chance_loss(config: TrainConfig) -> float:
 
 
 def memory_bytes() -> int:
-    """The most memory so far: of the GPU where there is one, else of this process."""
+    """The most memory so far: of the GPU where one is used, else of this process; of Apple's GPU what it has now."""
     import torch
 
-    if torch.cuda.is_available():
-        return torch.cuda.max_memory_allocated()
+    if torch.cuda.is_available() and (peak := torch.cuda.max_memory_allocated()):
+        return peak
+    if torch.backends.mps.is_available() and (now := torch.mps.driver_allocated_memory()):
+        return now
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 

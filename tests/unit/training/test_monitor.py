@@ -1,5 +1,6 @@
 """What a run says of itself is true: its speed, its time left, and each of its warnings once."""
 
+import dataclasses
 import json
 import logging
 import math
@@ -10,7 +11,7 @@ import pytest
 import torch
 
 from seesay.training import monitor
-from seesay.training.config import OptimConfig, TrainConfig
+from seesay.training.config import OptimConfig, TeacherConfig, TrainConfig
 from seesay.training.losses.sigmoid import sigmoid_loss
 from seesay.training.losses.softmax import softmax_loss
 from seesay.training.monitor import Monitor, chance_loss, read_lines, read_log
@@ -144,6 +145,13 @@ def test_it_says_once_when_nothing_is_learned(loss, words, tmp_path, said):
 def test_a_loss_of_the_other_kind_is_no_chance(tmp_path, said):
     one, _ = watch(tmp_path)
     take(one, range(400), loss=chance_loss(TrainConfig(batch_size=64, loss="sigmoid")))
+    assert said() == []
+
+
+def test_with_a_teacher_no_loss_is_known_to_be_chance(tmp_path, said):
+    config = dataclasses.replace(CONFIG, teacher=TeacherConfig(model="starter"))
+    one, _ = watch(tmp_path, config)
+    take(one, range(400), loss=chance_loss(config))
     assert said() == []
 
 
