@@ -10,12 +10,21 @@ if TYPE_CHECKING:
 
 TASKS: dict[str, str] = {
     "zeroshot": "seesay.evaluation.zeroshot:zeroshot",
+    "retrieval": "seesay.evaluation.retrieval:retrieval",
+    "composition": "seesay.evaluation.composition:composition",
 }
 
 NEEDS: dict[str, tuple[str, ...]] = {
     "zeroshot": ("labels",),
+    "retrieval": ("captions",),
+    "composition": ("choices",),
 }
 """Task -> what a dataset must have for it: "labels", "captions", "choices", "groups", "train"."""
+
+COMPARISONS: dict[str, str] = {
+    "robustness": "seesay.evaluation.robustness:robustness",
+}
+"""Tasks of several datasets: functions `(views, ...) -> Result` of one encoder's views, in the order they were named."""
 
 
 def fits(task: str, dataset: "Dataset") -> bool:

@@ -3,7 +3,7 @@
 Shape legend: N samples, R resamples.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -61,17 +61,40 @@ def mean_of(name: str, scores: NDArray[Any], *, chance: float | None = None, see
     """
     scores_N = np.asarray(scores, np.float64)
     _check(name, scores_N)
-    num = len(scores_N)
-    rows = max(1, _AT_ONCE // num)
-    random = np.random.default_rng(seed)
-    means: list[NDArray[np.float64]] = []
-    for start in range(0, RESAMPLES, rows):
-        drawn = random.integers(0, num, (min(rows, RESAMPLES - start), num))
-        means.append(scores_N[drawn].mean(axis=1))
-    low, high = _ends(np.concatenate(means))
+    low, high = _ends(_draw_means(scores_N, np.random.default_rng(seed)))
     return Measure(
-        name=name, value=float(scores_N.mean()), low=low, high=high, num_samples=num, chance=chance, scores=scores_N
+        name=name,
+        value=float(scores_N.mean()),
+        low=low,
+        high=high,
+        num_samples=len(scores_N),
+        chance=chance,
+        scores=scores_N,
     )
+
+
+def function_of(
+    name: str, means: Sequence[Measure], function: Callable[[NDArray[np.float64]], float], *, seed: int = 0
+) -> Measure:
+    """Any function of means over samples that have nothing to do with each other, such as a drop between datasets.
+
+    Args:
+        name: what it is called.
+        means: P measures that have scores.
+        function: the figure of their (P,) values.
+        seed: of the resampling; each measure's samples are drawn on their own.
+
+    Raises:
+        UsageError: a measure has no scores, or there is none.
+    """
+    scores = [mean.scores for mean in means if mean.scores is not None]
+    if len(scores) < len(means) or not means:
+        raise UsageError(f"{name} needs the scores of each sample, and one measure at least")
+    random = np.random.default_rng(seed)
+    drawn_RP = np.stack([_draw_means(scores_N, random) for scores_N in scores], axis=1)
+    low, high = _ends(np.array([function(values_P) for values_P in drawn_RP]))
+    value = function(np.array([mean.value for mean in means]))
+    return Measure(name=name, value=float(value), low=low, high=high, num_samples=sum(len(one) for one in scores))
 
 
 def statistic_of(
@@ -144,6 +167,17 @@ def difference(one: Measure, other: Measure, *, seed: int = 0) -> Difference:
         p_value=(as_far + 1) / (RESAMPLES + 1),  # the observed one counts among them
         num_samples=mean.num_samples,
     )
+
+
+def _draw_means(scores_N: NDArray[np.float64], random: np.random.Generator) -> NDArray[np.float64]:
+    """(R,) means of as many samples as there are, drawn with putting back."""
+    num = len(scores_N)
+    rows = max(1, _AT_ONCE // num)
+    means: list[NDArray[np.float64]] = []
+    for start in range(0, RESAMPLES, rows):
+        drawn = random.integers(0, num, (min(rows, RESAMPLES - start), num))
+        means.append(scores_N[drawn].mean(axis=1))
+    return np.concatenate(means)
 
 
 def _check(name: str, values: NDArray[np.float64]) -> None:
