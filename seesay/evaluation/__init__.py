@@ -24,7 +24,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
 COMPARISONS: dict[str, str] = {
     "robustness": "seesay.evaluation.robustness:robustness",
 }
-"""Tasks of several datasets: functions `(views, ...) -> Result` of one encoder's views, in the order they were named."""
+"""Tasks of several datasets: functions `(views, ...) -> Result` of one encoder's views, in the order named."""
 
 
 def fits(task: str, dataset: "Dataset") -> bool:
