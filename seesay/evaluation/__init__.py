@@ -23,6 +23,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
 
 COMPARISONS: dict[str, str] = {
     "robustness": "seesay.evaluation.robustness:robustness",
+    "overlap": "seesay.evaluation.overlap:overlap",
 }
 """Tasks of several datasets: functions `(views, ...) -> Result` of one encoder's views, in the order named."""
 
