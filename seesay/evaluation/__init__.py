@@ -12,12 +12,14 @@ TASKS: dict[str, str] = {
     "zeroshot": "seesay.evaluation.zeroshot:zeroshot",
     "retrieval": "seesay.evaluation.retrieval:retrieval",
     "composition": "seesay.evaluation.composition:composition",
+    "bias": "seesay.evaluation.bias:bias",
 }
 
 NEEDS: dict[str, tuple[str, ...]] = {
     "zeroshot": ("labels",),
     "retrieval": ("captions",),
     "composition": ("choices",),
+    "bias": ("groups",),
 }
 """Task -> what a dataset must have for it: "labels", "captions", "choices", "groups", "train"."""
 

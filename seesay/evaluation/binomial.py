@@ -1,5 +1,7 @@
 """Counts of yes and no: exact intervals and tests. Knows nothing but numbers."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -42,12 +44,12 @@ def clopper_pearson(successes: int, trials: int, *, confidence: float = 0.95) ->
     return low, high
 
 
-def share_of(name: str, hits: NDArray[np.bool_], *, chance: float | None = None) -> Measure:
+def share_of(name: str, hits: NDArray[Any], *, chance: float | None = None) -> Measure:
     """A share with its exact 95 % interval, for rare cases: a bootstrap of none in a hundred would be sure of 0.
 
     Args:
         name: what it is called.
-        hits: (N,) yes or no.
+        hits: (N,) yes or no, as 1 and 0; parts of a hit are added up, and the interval is that of the nearest count.
         chance: see `Measure`.
 
     Raises:
@@ -55,8 +57,8 @@ def share_of(name: str, hits: NDArray[np.bool_], *, chance: float | None = None)
     """
     if not len(hits):
         raise UsageError(f"{name} needs one sample at least; there is none")
-    low, high = clopper_pearson(int(hits.sum()), len(hits))
     scores = hits.astype(np.float64)
+    low, high = clopper_pearson(round(float(scores.sum())), len(hits))
     return Measure(
         name=name,
         value=float(scores.mean()),

@@ -64,7 +64,7 @@ def overlap(
         found = pairs[name] = find_duplicates((view.dataset.pictures, view.images()), train_side, duplicates)
         is_copy_N = np.zeros(len(view.dataset.pictures), np.bool_)
         is_copy_N[[pair.test for pair in found]] = True
-        shares.append(mean_of(f"overlap[{name}]", is_copy_N, chance=0.0))
+        shares.append(mean_of(f"overlap[{name}]", is_copy_N))
         measures.append(shares[-1])
         if view.dataset.labels is not None:
             right_N = _right(view, prompts)
