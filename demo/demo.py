@@ -13,7 +13,8 @@ import sys
 import zipfile
 from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageOps
+from seesay.inputs.pictures import open_picture
+from seesay.inputs.sheet import Tile, draw_sheet
 
 HERE = Path(".demo")
 PHOTOS = HERE / "photos"
@@ -30,7 +31,6 @@ WHEELS = {
     "scikit-learn==1.9.1": ("sklearn/datasets/images", "china.jpg flower.jpg"),
 }
 QUERIES = (["a cat"], ["a cup of coffee"], ["a rocket taking off"], [".demo/photos/motorcycle_left.png"])
-TILE_PX = 180
 
 
 def main() -> None:
@@ -41,7 +41,7 @@ def main() -> None:
     seesay("index", str(PHOTOS))
     for query in QUERIES:
         seesay("search", *query, "--limit", "3")
-    draw_sheet()
+    draw_found()
     sys.stdout.write(
         f"\nThe same as a picture: {SHEET}\n\n"
         "Now your own pictures:\n"
@@ -78,33 +78,21 @@ def seesay(*arguments: str) -> None:
     subprocess.run([str(SEESAY), *arguments], check=True, env=ENVIRONMENT)
 
 
-def draw_sheet() -> None:
+def draw_found() -> None:
     """One row a query: what was asked, then what was found with its score."""
-    sheet = Image.new("RGB", (TILE_PX * 6, (TILE_PX + 20) * len(QUERIES)), "white")
-    pen = ImageDraw.Draw(sheet)
-    for row, query in enumerate(QUERIES):
-        top = row * (TILE_PX + 20)
+    tiles = []
+    for query in QUERIES:
         command = [str(SEESAY), "search", *query, "--limit", "5", "--json"]
         found = subprocess.run(command, check=True, env=ENVIRONMENT, capture_output=True, text=True).stdout
         if Path(query[0]).exists():
-            paste(sheet, query[0], (0, top))
-            pen.text((6, top + TILE_PX + 4), "pictures like this", "black")
+            tiles.append(Tile(open_picture(query[0]), "pictures like this"))
         else:
-            pen.text((10, top + TILE_PX // 2), f'"{query[0]}"', "black", font_size=18)
-        for column, line in enumerate(found.splitlines(), start=1):
-            hit = json.loads(line)
-            paste(sheet, hit["path"], (column * TILE_PX, top))
-            pen.text(
-                (column * TILE_PX + 6, top + TILE_PX + 4), f"{hit['score']:.3f}  {Path(hit['path']).name}", "black"
-            )
-    sheet.save(SHEET)
-
-
-def paste(sheet: Image.Image, path: str, corner: tuple[int, int]) -> None:
-    """A picture, fitted into its tile."""
-    with Image.open(path) as picture:
-        tile = ImageOps.pad(picture.convert("RGB"), (TILE_PX - 8, TILE_PX - 8), color="white")
-    sheet.paste(tile, (corner[0] + 4, corner[1] + 4))
+            tiles.append(Tile(None, f'"{query[0]}"'))
+        tiles.extend(
+            Tile(open_picture(hit["path"]), f"{hit['score']:.3f}  {Path(hit['path']).name}")
+            for hit in map(json.loads, found.splitlines())
+        )
+    draw_sheet(tiles, columns=6, lines=1).save(SHEET)
 
 
 if __name__ == "__main__":

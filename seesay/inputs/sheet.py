@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageOps
 TILE_PX = 180
 _MARGIN_PX = 4
 _LINE_PX = 14
-_FONT_PX = 11
+_FONT_PX, _LARGE_PX = 11, 18
 
 
 class Tile(NamedTuple):
@@ -45,14 +45,14 @@ def draw_sheet(tiles: Sequence[Tile], *, columns: int = 6, tile_px: int = TILE_P
     pen = ImageDraw.Draw(sheet)
     for place, tile in enumerate(tiles):
         left, top = place % columns * tile_px, place // columns * row_px
-        font_px, width = (_FONT_PX, tile_px - 2 * _MARGIN_PX) if tile.picture is not None else (18, tile_px - 20)
-        text = wrap(pen, tile.text, width_px=width, font_px=font_px, lines=lines)
         if tile.picture is None:
-            pen.multiline_text((left + 10, top + tile_px // 2), text, "black", font_size=font_px, anchor="lm")
+            text = wrap(pen, tile.text, width_px=tile_px - 20, font_px=_LARGE_PX, lines=tile_px // (2 * _LARGE_PX))
+            pen.multiline_text((left + 10, top + tile_px // 2), text, "black", font_size=_LARGE_PX, anchor="lm")
             continue
+        text = wrap(pen, tile.text, width_px=tile_px - 2 * _MARGIN_PX, font_px=_FONT_PX, lines=lines)
         small = thumbnail(tile.picture, tile_px)
         sheet.paste(small, (left + (tile_px - small.width) // 2, top + (tile_px - small.height) // 2))
-        pen.multiline_text((left + _MARGIN_PX, top + tile_px), text, "black", font_size=font_px, spacing=2)
+        pen.multiline_text((left + _MARGIN_PX, top + tile_px), text, "black", font_size=_FONT_PX, spacing=2)
     return sheet
 
 
