@@ -39,7 +39,7 @@ TRAIN, HELD_OUT, ABOUT = "train.jsonl", "held-out.jsonl", "about.json"
 _FORMAT = 1  # counted up when the same packages would give another folder
 _LONGEST_PX = 256  # an original can have 200 million pixels; no small model takes more than this
 _THREADS = 4
-_LEAST_SPREAD = 2.0  # a picture whose look varies less, of 255, is a blank page
+_LEAST_SPREAD = 0.5  # a picture whose look varies less, of 255, is a blank page
 
 
 def get(

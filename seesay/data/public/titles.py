@@ -17,7 +17,7 @@ _NUMBERED = re.compile(
     r"(?<=[^\W\d])\s*#?\s*(?:0\d+|\d{1,2})[a-z]?$|(?<=[^\W\d])#?\d+$|(?<=\d)\s+\d{1,2}$|\s#\s*\d+$|^0\d+\s+(?=\D)"
 )
 _VERSION = re.compile(r"\s+v?\d+\.\d+$|\s+md$|\s+r$", re.IGNORECASE)
-_ABBREVIATIONS = {"bw": "black and white", "b&w": "black and white", "b w": "black and white"}
+_ABBREVIATIONS = {"bw": "black and white", "b&w": "black and white"}
 _ARTICLES = frozenset({"a", "an", "the", "of", "in", "on", "with", "and", "by", "for", "to"})
 _MOST_WORDS = 30
 
@@ -34,14 +34,13 @@ def clean_title(text: str) -> str:
     if " " not in text:
         text = text.replace("-", " ")  # a file name's hyphens are spaces; a sentence's are its own
         text = re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", " ", text)
+    text, colours = _without_abbreviation(text)
     for _ in range(3):  # "tux08 2 v1.0"
         text = _VERSION.sub("", _NUMBERED.sub("", text)).strip(" -–.,;:#")
     words = text.split()
     if not any(len(re.sub(r"[\W\d_]", "", word)) > 2 for word in words):
         return ""
-    if words[-1].lower() in _ABBREVIATIONS:
-        words[-1] = f"({_ABBREVIATIONS[words[-1].lower()]})"
-    return _balanced(" ".join(words[:_MOST_WORDS]))
+    return _balanced(" ".join(words[:_MOST_WORDS]) + colours)
 
 
 def clean_keywords(words: Iterable[str], title: str, *, without: Iterable[str] = (), most: int = 5) -> list[str]:
@@ -85,6 +84,12 @@ def _singular(word: str) -> str:
     if len(word) > 4 and word.endswith("ies"):
         return word[:-3] + "y"
     return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")) else word
+
+
+def _without_abbreviation(text: str) -> tuple[str, str]:
+    before, _, last = text.rpartition(" ")
+    meant = _ABBREVIATIONS.get(last.lower())
+    return (before, f" ({meant})") if before and meant else (text, "")
 
 
 def _balanced(text: str) -> str:
