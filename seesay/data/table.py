@@ -91,6 +91,24 @@ def open_folder(path: Path) -> Table:
     return Table(rows)
 
 
+def read_records(path: Path) -> Iterator[Mapping[str, Any]]:
+    """The rows of a manifest with all their columns, for whoever looks for others than pictures and captions.
+
+    Raises:
+        DataError: it cannot be read, or is of no kind that is known.
+        MissingExtraError: Parquet, and pyarrow is not installed.
+    """
+    if path.suffix.lower() not in _READERS:
+        raise DataError(f"{path} is no table that is known; name one of {', '.join(_READERS)}")
+    try:
+        if path.suffix.lower() == ".parquet":
+            yield from _read_parquet(path, all_columns=True)
+        else:
+            yield from _READERS[path.suffix.lower()](path)
+    except (OSError, ValueError, csv.Error) as error:
+        raise DataError(f"{path} cannot be read: {error}") from error
+
+
 def _row(record: Mapping[str, Any], path: Path) -> _Row:
     image, caption = (
         next((name for name in names if name in record), None) for names in (IMAGE_COLUMNS, CAPTION_COLUMNS)
@@ -133,14 +151,14 @@ def _read_jsonl(path: Path) -> Iterator[Mapping[str, Any]]:
             yield record
 
 
-def _read_parquet(path: Path) -> Iterator[Mapping[str, Any]]:
+def _read_parquet(path: Path, *, all_columns: bool = False) -> Iterator[Mapping[str, Any]]:
     try:
         import pyarrow.parquet
     except ModuleNotFoundError as error:
         raise MissingExtraError("reading Parquet", "parquet") from error
     with pyarrow.parquet.ParquetFile(path) as file:
         known = {*IMAGE_COLUMNS, *CAPTION_COLUMNS, "group"}
-        columns = [name for name in file.schema_arrow.names if name in known]
+        columns = [name for name in file.schema_arrow.names if all_columns or name in known]
         batches = (batch.to_pylist() for batch in file.iter_batches(columns=columns))
         yield from itertools.chain.from_iterable(batches)
 

@@ -50,6 +50,8 @@ class Labels:
     """(N,) the number of the class, or (N, C) where a picture may show several."""
     prompts: str = ""
     """Name of the templates in `evaluation/prompts/`; "" for the general ones."""
+    templates: tuple[str, ...] = ()
+    """Templates that came with the dataset; where there are some, they stand in for those of `prompts`."""
     metric: str = "accuracy"
     """The paper's metric for it: a name in `evaluation.metrics.METRICS`."""
 

@@ -7,6 +7,7 @@ mean is what the logits are of, not the mean of probabilities. Source: CLIP, arX
 Shape legend: N pictures, C classes, E embedding, K shown classes (5 at most).
 """
 
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,7 +17,7 @@ from seesay.base.errors import UsageError
 from seesay.evaluation.dataset import Labels
 from seesay.evaluation.measure import Measure, Result
 from seesay.evaluation.metrics import Judged, accuracy, judge, measure_metric
-from seesay.evaluation.prompts import Prompts, find_prompts, write_sentences
+from seesay.evaluation.prompts import Prompts, check_templates, find_prompts, write_sentences
 from seesay.evaluation.view import View
 
 SHOWN = 5
@@ -73,9 +74,15 @@ def build_classifier(view: View, *, prompts: Prompts | None = None) -> NDArray[n
     """
     labels = require_labels(view)
     names = list(dict.fromkeys(labels.classes))
-    rows_CE = view.prompts(write_sentences(names, prompts or find_prompts(labels.prompts)))
+    rows_CE = view.prompts(write_sentences(names, prompts or own_prompts(labels)))
     number = {name: place for place, name in enumerate(names)}
     return rows_CE[[number[name] for name in labels.classes]]
+
+
+def own_prompts(labels: Labels) -> Prompts:
+    """The templates that came with a dataset, else the paper's for it, else the general ones."""
+    prompts = find_prompts(labels.prompts)
+    return replace(prompts, templates=check_templates(labels.templates, "the dataset")) if labels.templates else prompts
 
 
 def require_labels(view: View) -> Labels:

@@ -1,0 +1,140 @@
+"""What an address asks for, and how it looks. Nothing is read here but names in folders."""
+
+import dataclasses
+import os
+import re
+from pathlib import Path
+
+import platformdirs
+
+from seesay.base.errors import DataError
+from seesay.data.table import MANIFESTS
+from seesay.evaluation.catalog import Entry, find_entry, guess_entry
+
+HUGGINGFACE = "hf:"
+TEST_SPLITS = ("test", "val", "validation", "valid", "dev")
+VALIDATION_SPLITS = TEST_SPLITS[1:]
+TRAIN_SPLITS = ("train", "training")
+_NAMED = re.compile(r"([a-z0-9][a-z0-9-]*)=(.+)", re.DOTALL)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Asked:
+    """What is to be opened."""
+
+    place: str
+    """A path, a pattern of paths, or an address with ://."""
+    split: str | None = None
+    entry: Entry | None = None
+    """The catalog's, where the address names one or looks like one."""
+    with_train: bool = False
+
+    @property
+    def path(self) -> Path:
+        """The place as a path."""
+        return Path(self.place).expanduser()
+
+    @property
+    def title(self) -> str:
+        """What the dataset is called in a table."""
+        if self.entry is not None:
+            return self.entry.name
+        stem = self.place.rstrip("/").removesuffix("/tree/main").rpartition("/")[2]
+        return stem.removesuffix(".tar") or self.place
+
+    def of_split(self, split: str | None) -> "Asked":
+        """The same, of another split and without a split to train on."""
+        return dataclasses.replace(self, split=split, with_train=False)
+
+
+def read_address(address: str, *, with_train: bool = False) -> Asked:
+    """Take an address apart; see `seesay.evaluation.datasets`.
+
+    Raises:
+        DataError: it is a name of the catalog and not on this machine.
+        UnknownNameError: it names a dataset that the catalog does not have.
+    """
+    entry, place = None, address
+    if (named := _NAMED.fullmatch(address)) and not Path(address).exists():
+        entry, place = find_entry(named[1]), named[2]
+    split = None
+    if "#" in place and not Path(place).expanduser().exists():
+        place, _, split = place.rpartition("#")
+    if entry is None and not Path(place).expanduser().exists() and "/" not in place and "." not in place:
+        # a bare word is a name; of one that nobody knows the error offers the nearest
+        entry = find_entry(place)
+        place = str(_at_home(entry))
+    entry = entry or guess_entry(place)
+    return Asked(place=place, split=split or None, entry=entry, with_train=with_train)
+
+
+def kind_of(asked: Asked) -> str:
+    """Which opener of `OPENERS` takes it.
+
+    Raises:
+        DataError: there is nothing, or nothing of a known kind.
+    """
+    place, path = asked.place, asked.path
+    if place.startswith(HUGGINGFACE):
+        return "huggingface"
+    if "://" in place:
+        return "tar" if place.endswith(".tar") else "webdataset"
+    if path.is_dir():
+        is_tars = any(path.glob("*/nshards.txt")) or any(path.glob("*/*.tar")) or any(path.glob("*.tar"))
+        return "webdataset" if is_tars else "folder"
+    if ".tar" in path.name:
+        return "tar"
+    if path.suffix.lower() in (*MANIFESTS, ".json"):
+        return "manifest"
+    known = f"a folder, a .tar, a manifest ({', '.join(MANIFESTS)}), an address with ://, or {HUGGINGFACE}org/name"
+    what = "is no dataset that is known" if path.exists() else "is not there"
+    raise DataError(f"{place} {what}; name {known}; names of published ones: `seesay eval list`")
+
+
+def choose_split(there: list[str], asked: Asked) -> str:
+    """The split that was asked for, or the first that a test is run on.
+
+    Args:
+        there: the splits that there are.
+        asked: what was asked for.
+
+    Raises:
+        DataError: there is no such split.
+    """
+    if asked.split is not None:
+        if asked.split not in there:
+            raise DataError(f"{asked.place} has no split {asked.split!r}; it has {', '.join(sorted(there)) or 'none'}")
+        return asked.split
+    for split in TEST_SPLITS:
+        if split in there:
+            return split
+    raise DataError(
+        f"{asked.place} has no split to test on, only {', '.join(sorted(there)) or 'none'}; name one: "
+        f"{asked.place}#train"
+    )
+
+
+def split_beside(there: list[str], names: tuple[str, ...], taken: str) -> str | None:
+    """The first of `names` that is there and is not the split that is tested on."""
+    return next((name for name in names if name in there and name != taken), None)
+
+
+def datasets_folder() -> Path:
+    """Where datasets are looked for by name: `$SEESAY_DATASETS`, else in the user's data folder."""
+    named = os.environ.get("SEESAY_DATASETS")
+    return Path(named).expanduser() if named else Path(platformdirs.user_data_dir("seesay")) / "datasets"
+
+
+def cache_folder() -> Path:
+    """Where what can be made or fetched again is kept: `$SEESAY_CACHE`, else the user's cache folder."""
+    named = os.environ.get("SEESAY_CACHE")
+    return Path(named).expanduser() if named else Path(platformdirs.user_cache_dir("seesay"))
+
+
+def _at_home(entry: Entry) -> Path:
+    home = datasets_folder()
+    for name in (entry.name, *entry.aliases):
+        for path in (home / name, home / f"{name}.tar"):
+            if path.exists():
+                return path
+    raise DataError(entry.how_to_get(home / entry.name))

@@ -1,0 +1,104 @@
+"""From what a dataset says of its classes to the words that prompts are made of."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seesay.base.errors import DataError
+from seesay.evaluation.catalog import Entry
+from seesay.evaluation.dataset import Labels
+from seesay.evaluation.prompts import find_prompts, imagenet_classes
+
+CLASS_FILES = ("classes.txt", "classnames.txt", "class_names.txt")
+_WORDNET = re.compile(r"n\d{8}")
+
+
+def read_classes(folder: Path) -> tuple[str, ...] | None:
+    """The names in a `classes.txt` or `classnames.txt`, one a line; None where there is no such file.
+
+    Raises:
+        DataError: it cannot be read, or a line is empty.
+    """
+    path = next((folder / name for name in CLASS_FILES if (folder / name).is_file()), None)
+    if path is None:
+        return None
+    try:
+        lines = [line.strip() for line in path.read_text("utf-8-sig").rstrip().splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read: {error}") from error
+    if not all(lines):
+        raise DataError(
+            f"{path} has no name for class {lines.index('')}; write one a line, in the order of the classes"
+        )
+    return tuple(lines)
+
+
+def make_labels(
+    labels: NDArray[Any], classes: Sequence[str] | None, *, entry: Entry | None, where: object, is_named: bool = False
+) -> Labels:
+    """Labels with names that prompts can say.
+
+    Args:
+        labels: (N,) numbers of classes, or (N, C) marks.
+        classes: their names; None where the dataset only numbers them.
+        entry: which published dataset it is, where that is known.
+        where: the dataset, for messages.
+        is_named: the names are what the dataset's makers want said; they stay as they are.
+
+    Raises:
+        DataError: the numbers have no names, or there are fewer names than numbers.
+    """
+    names = tuple(classes) if classes is not None else _numbered(entry, labels, where)
+    if classes is not None and not is_named:
+        names = _say(names, entry)
+    is_several = labels.ndim == 2
+    if is_several and labels.shape[1] != len(names):
+        raise DataError(f"{where} marks {labels.shape[1]} classes and has names for {len(names)}")
+    if not is_several and len(labels) and not 0 <= labels.min() <= labels.max() < len(names):
+        raise DataError(
+            f"{where} has labels from {labels.min()} to {labels.max()} and names for {len(names)} classes, which are "
+            "counted from 0; say which dataset it is (NAME=ADDRESS), or correct its classes.txt"
+        )
+    metric = entry.metric if entry else ("mean_average_precision" if is_several else "accuracy")
+    return Labels(
+        classes=names,
+        labels=labels.astype(np.bool_ if is_several else np.int64),
+        prompts=entry.prompts if entry else ("imagenet" if _is_imagenet(classes) else ""),
+        metric=metric,
+    )
+
+
+def _numbered(entry: Entry | None, labels: NDArray[Any], where: object) -> tuple[str, ...]:
+    if entry is not None and entry.is_numbered:
+        return find_prompts(entry.prompts).names
+    highest = labels.shape[1] - 1 if labels.ndim == 2 else int(labels.max(initial=0))
+    raise DataError(
+        f"{where} numbers its classes (0 to {highest}) and does not name them; put a classes.txt beside it with a name "
+        "a line, or say which published dataset it is: NAME=ADDRESS, with a NAME from `seesay eval list`"
+    )
+
+
+def _say(names: tuple[str, ...], entry: Entry | None) -> tuple[str, ...]:
+    """Folder names as words: WordNet ids by ImageNet's names, others by the paper's where they are the same."""
+    if _is_imagenet(names):
+        known = imagenet_classes()
+        return tuple(known[name] for name in names)
+    said = {}
+    if entry is not None and entry.prompts:
+        said = {_plain(name): name for name in find_prompts(entry.prompts).names}
+    return tuple(said.get(_plain(name), name.replace("_", " ").strip()) for name in names)
+
+
+def _is_imagenet(names: Sequence[str] | None) -> bool:
+    return bool(names) and all(
+        _WORDNET.fullmatch(name) and name in imagenet_classes()
+        for name in names  # type: ignore[union-attr]
+    )
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "", name.lower())
