@@ -1,13 +1,18 @@
 """Passes over the logits `scale * images @ texts.T` that hold one tile of them at a time.
 
 Plain PyTorch, for any device. Every tile lands in the same buffer. The products are the cost, 2E operations
-a logit each, so the rest is kept to few passes over a tile that is still in the processor's cache.
+a logit each, so the rest is kept to few passes over a tile that is still in the processor's cache. On an NVIDIA
+GPU, where Triton comes with PyTorch, `kernels.py` makes a tile and what becomes of it in one pass.
 
 No gradients here, and no processes. Shape legend: N images, M texts, E embedding, R x C a tile.
 """
 
+import importlib
+import importlib.util
 import math
 from collections.abc import Iterator
+from functools import cache
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
@@ -21,6 +26,8 @@ NARROW = 80.0
 
 def logsumexps(images: Tensor, texts: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
     """(N, E), (M, E), () -> (N,) log-sum-exps of the rows of the logits and (M,) of the columns, in one pass."""
+    if kernels := _kernels(images):
+        return kernels.logsumexps(images, texts, scale)  # type: ignore[no-any-return]
     rows = images.new_full((len(images),), -math.inf)
     columns = images.new_full((len(texts),), -math.inf)
     for row, column, tile in _tiles(images, texts, scale):
@@ -58,9 +65,7 @@ def pull(
     """
     on_images = None if right is None else right.new_zeros(len(images), right.shape[1])
     on_texts = None if left is None else left.new_zeros(len(texts), left.shape[1])
-    weigh = _Weigh(rows, columns)
-    for row, column, tile in _tiles(images, texts, scale):
-        weigh(tile, row, column)
+    for row, column, tile in _weighted_tiles(images, texts, scale, rows, columns):
         if on_images is not None and right is not None:
             on_images[row].addmm_(tile, right[column])
         if on_texts is not None and left is not None:
@@ -85,31 +90,84 @@ def add_softplus(
         (2,) the sum of softplus, and of sigmoid.
     """
     sums = images.new_zeros(2)
-    zero = images.new_zeros(())
-    other = images.new_empty(math.prod(_tile_shape(images, texts)))
-    for row, column, tile in _tiles(images, texts, scale):
-        tile += bias
-        sums[0] += torch.logaddexp(tile, zero, out=other[: tile.numel()].view_as(tile)).sum()
+    for row, column, tile in _sigmoid_tiles(images, texts, scale, bias, sums, gradients is not None):
         if gradients is not None:
-            tile.sigmoid_()
-            sums[1] += tile.sum()
             gradients[0][row].addmm_(tile, texts[column])
             gradients[1][column].addmm_(tile.T, images[row])
     return sums
 
 
-def _tiles(images: Tensor, texts: Tensor, scale: Tensor) -> Iterator[tuple[slice, slice, Tensor]]:
-    """Every tile of the logits with the rows and columns it covers; the next one overwrites it."""
+Tiles: TypeAlias = Iterator[tuple[slice, slice, Tensor]]
+"""Rows, columns, and the tile of them in a buffer that the next one overwrites."""
+
+
+def _weighted_tiles(
+    images: Tensor, texts: Tensor, scale: Tensor, rows: tuple[Tensor, Tensor], columns: tuple[Tensor, Tensor]
+) -> Tiles:
+    """Every tile of the A of `pull`."""
+    if kernels := _kernels(images):
+        for row, column, tile in _empty_tiles(images, texts):
+            own_rows, own_columns = [part[row] for part in rows], [part[column] for part in columns]
+            kernels.weigh(images[row], texts[column], scale, own_rows, own_columns, tile)
+            yield row, column, tile
+        return
+    weigh = _Weigh(rows, columns)
+    for row, column, tile in _tiles(images, texts, scale):
+        weigh(tile, row, column)
+        yield row, column, tile
+
+
+def _sigmoid_tiles(
+    images: Tensor, texts: Tensor, scale: Tensor, bias: Tensor, sums: Tensor, has_gradient: bool
+) -> Tiles:
+    """Every tile of sigmoid(logit + bias), empty without a gradient; adds to `sums` as `add_softplus` returns them."""
+    if kernels := _kernels(images):
+        for row, column, tile in _empty_tiles(images, texts):
+            sums += kernels.softplus(images[row], texts[column], scale, bias, tile if has_gradient else None)
+            yield row, column, tile
+        return
+    zero = images.new_zeros(())
+    other = images.new_empty(math.prod(_tile_shape(images, texts)))
+    for row, column, tile in _tiles(images, texts, scale):
+        tile += bias
+        sums[0] += torch.logaddexp(tile, zero, out=other[: tile.numel()].view_as(tile)).sum()
+        if has_gradient:
+            sums[1] += tile.sigmoid_().sum()
+        yield row, column, tile
+
+
+def _tiles(images: Tensor, texts: Tensor, scale: Tensor) -> Tiles:
+    """Every tile of the logits."""
+    scaled, top = images, -1
+    for row, column, tile in _empty_tiles(images, texts):
+        if row.start != top:
+            scaled, top = images[row] * scale, row.start
+        yield row, column, torch.mm(scaled, texts[column].T, out=tile)
+
+
+def _empty_tiles(images: Tensor, texts: Tensor) -> Tiles:
+    """Every tile, to be filled."""
     tile_rows, tile_columns = _tile_shape(images, texts)
     buffer = images.new_empty(tile_rows * tile_columns)
     for top in range(0, len(images), tile_rows):
         row = slice(top, min(top + tile_rows, len(images)))
-        scaled = images[row] * scale
         for start in range(0, len(texts), tile_columns):
             column = slice(start, min(start + tile_columns, len(texts)))
             shape = (row.stop - row.start, column.stop - column.start)
-            tile = buffer[: math.prod(shape)].view(shape)
-            yield row, column, torch.mm(scaled, texts[column].T, out=tile)
+            yield row, column, buffer[: math.prod(shape)].view(shape)
+
+
+def _kernels(tensor: Tensor) -> Any:
+    """The module `kernels` where Triton is installed and the kernels are for this tensor, else None."""
+    if tensor.is_cuda and _has_triton():
+        kernels = importlib.import_module("seesay.training.losses.kernels")
+        return kernels if kernels.is_usable(tensor) else None
+    return None
+
+
+@cache
+def _has_triton() -> bool:
+    return importlib.util.find_spec("triton") is not None
 
 
 def _tile_shape(images: Tensor, texts: Tensor) -> tuple[int, int]:
