@@ -12,10 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seesay.base.errors import UsageError
-from seesay.evaluation.dataset import Dataset, Pictures
-from seesay.evaluation.datasets.pictures import digest_of
+from seesay.evaluation.dataset import Dataset
+from seesay.evaluation.datasets.pictures import Part
 from seesay.evaluation.view import View
-from seesay.inputs.pictures import Source
 
 
 class SubsetView:
@@ -48,7 +47,7 @@ class SubsetView:
         self._view = view
         self._dataset = replace(
             view.dataset,
-            pictures=_Part(view.dataset.pictures, self._rows),
+            pictures=Part(view.dataset.pictures, self._rows),
             labels=replace(labels, classes=tuple(labels.classes[i] for i in classes), labels=new_labels_N[self._rows]),
             groups=tuple(view.dataset.groups[i] for i in self._rows) if view.dataset.groups else (),
             captions=None,
@@ -96,23 +95,3 @@ class SubsetView:
     def prompts(self, sentences: Sequence[Sequence[str]]) -> NDArray[np.float32]:
         """The whole's."""
         return self._view.prompts(sentences)
-
-
-class _Part:
-    """Some of other pictures."""
-
-    def __init__(self, pictures: Pictures, rows: NDArray[np.int64]) -> None:
-        self._pictures, self._rows = pictures, rows
-
-    @property
-    def digest(self) -> str:
-        return digest_of([self._pictures.digest, self._rows.astype("<i8").tobytes().hex()])
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def __getitem__(self, number: int, /) -> Source:
-        return self._pictures[int(self._rows[number])]
-
-    def key(self, number: int) -> str:
-        return self._pictures.key(int(self._rows[number]))

@@ -87,7 +87,9 @@ def _captioned(folder: Path) -> tuple[list[Path], Captions] | None:
     files = _pictures(folder)
     if not files or not files[0].with_suffix(".txt").is_file():
         return None
-    kept, texts, owners = [], [], []
+    kept: list[Path] = []
+    texts: list[str] = []
+    owners: list[int] = []
     for file in files:
         text = file.with_suffix(".txt")
         lines = text.read_text("utf-8", errors="replace").splitlines() if text.is_file() else []

@@ -99,8 +99,8 @@ def _open_split(library: Any, rows: Any, asked: Asked) -> Dataset:
     caption = next((name for name in CAPTION_COLUMNS if name in rows.column_names), None)
     if image is None or (label is None and caption is None):
         raise DataError(
-            f"{asked.place} has columns {', '.join(rows.column_names)}; it needs one of {', '.join(IMAGE_COLUMNS)}, and "
-            f"one of {', '.join((*LABEL_COLUMNS, *CAPTION_COLUMNS))}"
+            f"{asked.place} has columns {', '.join(rows.column_names)}; it needs one of {', '.join(IMAGE_COLUMNS)}, "
+            f"and one of {', '.join((*LABEL_COLUMNS, *CAPTION_COLUMNS))}"
         )
     pictures = HubPictures(rows.cast_column(image, library.Image(decode=False)), image)
     found = Dataset(name=asked.title, pictures=pictures, reference=asked.entry.reference if asked.entry else ())

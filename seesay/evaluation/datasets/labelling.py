@@ -66,7 +66,7 @@ def make_labels(
     metric = entry.metric if entry else ("mean_average_precision" if is_several else "accuracy")
     return Labels(
         classes=names,
-        labels=labels.astype(np.bool_ if is_several else np.int64),
+        labels=labels.astype(np.bool_) if is_several else labels.astype(np.int64),
         prompts=entry.prompts if entry else ("imagenet" if _is_imagenet(classes) else ""),
         metric=metric,
     )
@@ -87,9 +87,15 @@ def _say(names: tuple[str, ...], entry: Entry | None) -> tuple[str, ...]:
     if _is_imagenet(names):
         known = imagenet_classes()
         return tuple(known[name] for name in names)
-    said = {}
-    if entry is not None and entry.prompts:
-        said = {_plain(name): name for name in find_prompts(entry.prompts).names}
+    papers = find_prompts(entry.prompts).names if entry is not None and entry.prompts else ()
+    said = {_plain(name): name for name in papers}
+    if entry is not None and entry.is_numbered and len(names) == len(papers) and not {*map(_plain, names)} & {*said}:
+        # other words for the same classes: numbers, from 0 or 1 on, or codes in their order
+        if all(name.isdigit() for name in names):
+            numbers = [int(name) for name in names]
+            if sorted(numbers) == list(range(min(numbers), min(numbers) + len(numbers))):
+                return tuple(papers[number - min(numbers)] for number in numbers)
+        return papers
     return tuple(said.get(_plain(name), name.replace("_", " ").strip()) for name in names)
 
 

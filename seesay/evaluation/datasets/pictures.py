@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seesay.base.errors import InputError
+from seesay.evaluation.dataset import Pictures
+from seesay.inputs.pictures import Source
 
 
 class Files:
@@ -84,7 +86,7 @@ class Members:
         return f"{self._tars[int(self._places[number, 0])].name}/{self._keys[number]}"
 
 
-class Subset:
+class Part:
     """Some of other pictures.
 
     Args:
@@ -92,16 +94,20 @@ class Subset:
         numbers: (n,) which of them.
     """
 
-    def __init__(self, pictures: "Files | Members | Subset", numbers: NDArray[np.int64]) -> None:
+    def __init__(self, pictures: Pictures, numbers: NDArray[np.int64]) -> None:
         self._pictures, self._numbers = pictures, numbers
-        self.digest = digest_of([pictures.digest, numbers.astype("<i8").tobytes().hex()])
+
+    @property
+    def digest(self) -> str:
+        """Over the others' and the numbers."""
+        return digest_of([self._pictures.digest, self._numbers.astype("<i8").tobytes().hex()])
 
     def __len__(self) -> int:
         """How many."""
         return len(self._numbers)
 
-    def __getitem__(self, number: int, /) -> Path | bytes:
-        """A path or the bytes of a picture."""
+    def __getitem__(self, number: int, /) -> Source:
+        """As the others give it."""
         return self._pictures[int(self._numbers[number])]
 
     def key(self, number: int) -> str:

@@ -46,9 +46,8 @@ def open_webdataset(asked: Asked) -> Dataset:
         DataError: it has no split to test on, a tar is missing or damaged, or labels do not fit.
     """
     root = _on_the_web(asked.place) if "://" in asked.place else _in_a_folder(asked.path)
-    there = [
-        split for split in dict.fromkeys((asked.split, *TEST_SPLITS, *TRAIN_SPLITS, "")) if _has(root, asked, split)
-    ]
+    candidates = dict.fromkeys((asked.split or "", *TEST_SPLITS, *TRAIN_SPLITS, ""))
+    there = [split for split in candidates if _has(root, asked, split)]
     split = "" if there == [""] and asked.split is None else choose_split(there, asked)
     train = split_beside(there, TRAIN_SPLITS, split) if asked.with_train else None
     validation = split_beside(there, VALIDATION_SPLITS, split) if train else None
@@ -59,9 +58,7 @@ def open_webdataset(asked: Asked) -> Dataset:
     )
 
 
-def _has(root: _Root, asked: Asked, split: str | None) -> bool:
-    if split is None:
-        return False
+def _has(root: _Root, asked: Asked, split: str) -> bool:
     if "://" in asked.place:
         return bool(split) and root.read(f"{split}/nshards.txt") is not None
     return any((asked.path / split).glob("*.tar"))
