@@ -13,6 +13,9 @@ TASKS: dict[str, str] = {
     "retrieval": "seesay.evaluation.retrieval:retrieval",
     "composition": "seesay.evaluation.composition:composition",
     "bias": "seesay.evaluation.bias:bias",
+    "probe": "seesay.evaluation.probe:probe",
+    "fewshot": "seesay.evaluation.fewshot:fewshot",
+    "calibration": "seesay.evaluation.calibration:calibration",
 }
 
 NEEDS: dict[str, tuple[str, ...]] = {
@@ -20,6 +23,9 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "retrieval": ("captions",),
     "composition": ("choices",),
     "bias": ("groups",),
+    "probe": ("labels", "train"),
+    "fewshot": ("single_labels", "train"),
+    "calibration": ("single_labels",),
 }
 """Task -> what a dataset must have for it: "labels", "captions", "choices", "groups", "train"."""
 

@@ -99,3 +99,8 @@ class Dataset:
     """The split to choose its regularisation on; without one a part of `train` is set aside."""
     reference: "Sequence[tuple[str, str, float]]" = ()
     """Published figures: (model, metric, value in [0, 1]), with the source in the opener."""
+
+    @property
+    def single_labels(self) -> Labels | None:
+        """`labels`, where each picture has one."""
+        return self.labels if self.labels is not None and self.labels.labels.dtype != np.bool_ else None

@@ -11,7 +11,7 @@ from seesay.base.tables import resolve
 from seesay.evaluation import NEEDS, TASKS, fits
 
 # Of a task whose first figure is an error: what a perfect encoder gets.
-PERFECT: dict[str, float] = {}
+PERFECT: dict[str, float] = {"calibration": 0.0}
 
 
 def pairs():
