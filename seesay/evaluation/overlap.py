@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seesay.base.errors import UsageError
-from seesay.evaluation.binomial import clopper_pearson, upper_tail
+from seesay.evaluation.binomial import clopper_pearson, share_of, upper_tail
 from seesay.evaluation.duplicates import DuplicateConfig, Pair, find_duplicates
 from seesay.evaluation.measure import Measure, Result, function_of, mean_of, statistic_of
 from seesay.evaluation.prompts import Prompts
@@ -64,7 +64,7 @@ def overlap(
         found = pairs[name] = find_duplicates((view.dataset.pictures, view.images()), train_side, duplicates)
         is_copy_N = np.zeros(len(view.dataset.pictures), np.bool_)
         is_copy_N[[pair.test for pair in found]] = True
-        shares.append(mean_of(f"overlap[{name}]", is_copy_N))
+        shares.append(share_of(f"overlap[{name}]", is_copy_N))
         measures.append(shares[-1])
         if view.dataset.labels is not None:
             right_N = _right(view, prompts)

@@ -73,8 +73,8 @@ def _draw_answers(axes: "Axes", details: Mapping[str, Any], number: int) -> None
         axes.barh([-place], [probability], 0.85, color=RIGHT if is_right else WRONG)
         text = f"{'✓ ' if is_right else ''}{shorten(names[int(answer)])}"
         axes.text(0.02, -place, text, fontsize=8, va="center", weight="bold" if is_right else "normal")
-        axes.text(1.0, -place, f"{100 * probability:.0f} %", fontsize=7, va="center", ha="right", color="#404040")
-    axes.set(xlim=(0, 1), yticks=[], xticks=[])
+        axes.text(1.13, -place, f"{100 * probability:.0f} %", fontsize=7, va="center", ha="right", color="#404040")
+    axes.set(xlim=(0, 1.13), yticks=[], xticks=[])
     for side in ("top", "right", "bottom"):
         axes.spines[side].set_visible(False)
 
