@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seesay.evaluation.figures.canvas import COLOURS, GREY, new_figure, set_title, spoken
+from seesay.evaluation.figures.canvas import COLOURS, GREY, new_figure, set_title
 from seesay.evaluation.measure import Result
 
 if TYPE_CHECKING:
@@ -60,14 +60,15 @@ def draw_fewshot(result: Result) -> "Figure":
     """The paper's few-shot curve: accuracy over examples a class, beside zero-shot.
 
     Args:
-        result: with details "shots", "mean", "low", "high" and, where it is known, "zeroshot".
+        result: with details "shots", "mean", "low", "high" and, where they are known, "zeroshot" and "start".
     """
     details = result.details
     shots, mean = np.asarray(details["shots"], np.float64), np.asarray(details["mean"])
     figure = new_figure(5.2, 3.9)
     axes = figure.add_subplot()
     axes.fill_between(shots, details["low"], details["high"], color=COLOURS[0], alpha=0.2, linewidth=0)
-    axes.plot(shots, mean, color=COLOURS[0], marker="o", markersize=5, label="linear probe")
+    label = "linear probe from zero-shot" if details.get("start") == "zeroshot" else "linear probe"
+    axes.plot(shots, mean, color=COLOURS[0], marker="o", markersize=5, label=label)
     zero = details.get("zeroshot")
     if zero is not None:
         axes.axhline(zero, color=COLOURS[5], linestyle="--", linewidth=1)
@@ -77,7 +78,7 @@ def draw_fewshot(result: Result) -> "Figure":
     axes.set_xticks(places, ["0", *(f"{shot:g}" for shot in shots)][-len(places) :])
     axes.minorticks_off()
     axes.set_xlabel("labelled examples of each class", fontsize=9)
-    axes.set_ylabel(spoken(result.measures[0].name), fontsize=9)
+    axes.set_ylabel("accuracy", fontsize=9)
     axes.grid(visible=True, alpha=0.3)
     axes.legend(fontsize=8, loc="lower right", frameon=False)
     set_title(figure, result, "")

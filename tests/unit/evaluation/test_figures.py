@@ -8,6 +8,7 @@ from PIL import Image
 
 from seesay.base.errors import DataError, InputError, MissingExtraError, UsageError
 from seesay.base.tables import resolve
+from seesay.evaluation import TASKS, fits
 from seesay.evaluation.figures import DETAILS, FIGURES, write_figures
 from seesay.evaluation.figures.confusion import most_confused
 from seesay.evaluation.measure import Result, mean_of
@@ -96,6 +97,14 @@ def test_every_figure_is_written_that_there_are_numbers_for(tmp_path):
     for path in paths:
         with Image.open(path) as picture:
             assert len(picture.convert("L").getcolors(256)) > 10  # something was drawn
+
+
+@pytest.mark.parametrize("task", ["fewshot", "calibration", "retrieval", "composition", "bias"])
+def test_the_details_of_a_task_are_those_that_its_figures_need(tmp_path, task):
+    made = next(make() for make in evaluations.DATASETS.values() if fits(task, make()))
+    result = resolve(TASKS, task, kind="task")(evaluations.perfect_view(made))
+    kinds = {path.name.partition("-")[0] for path in write_figures([result], tmp_path)}
+    assert kinds == {"bars", *{"fewshot": ["fewshot"], "calibration": ["reliability"]}.get(task, [])}
 
 
 def test_without_pictures_there_are_no_examples(tmp_path):
