@@ -21,6 +21,7 @@ RECIPES: dict[str, str] = {
     "lit_finetune": "seesay.training.recipes.lit_finetune:lit_finetune",
     "lora_finetune": "seesay.training.recipes.lora_finetune:lora_finetune",
     "tiny": "seesay.training.recipes.tiny:tiny",
+    "openclipart_vit_tiny": "seesay.training.recipes.openclipart_vit_tiny:openclipart_vit_tiny",
 }
 
 
