@@ -14,7 +14,7 @@ from pathlib import Path
 from seesay.base.errors import MissingExtraError
 from seesay.data.packages import Package
 from seesay.data.public.found import Found, PublicSet
-from seesay.data.public.titles import clean_keywords, title_key
+from seesay.data.public.titles import clean_keywords, clean_title, title_key
 
 _DRAWN_PX = 256
 _SKIN = re.compile(r"[:,]?\s*(?:medium-)?(?:light|medium|dark) skin tone", re.IGNORECASE)
@@ -33,6 +33,7 @@ def read_openmoji(folders: Sequence[Path]) -> Iterator[Found]:
         symbol = _plain("".join(chr(int(code, 16)) for code in file.stem.split("-")))
         if symbol in names:
             name, *others = names[symbol]
+            others = [other for other in others if clean_title(other) and not re.search(r"\d", other)]  # "u6e80"
             if found := _found(f"openmoji-{file.stem.lower()}", partial(draw, file), symbol, name, others, ()):
                 yield found
 
@@ -82,10 +83,10 @@ def _plain(symbol: str) -> str:
 
 
 def _spoken(name: str) -> str:
-    """`woman running: dark skin tone` of `:woman_running_dark_skin_tone:`."""
+    """`woman running: dark skin tone` of `:woman_running_dark_skin_tone:`, wherever the tone stands."""
     words = name.strip(":").replace("_", " ")
-    tone = _SKIN.search(words)
-    return f"{words[: tone.start()].strip()}: {words[tone.start() :].strip()}" if tone and tone.start() else words
+    tones = _SKIN.findall(words)
+    return f"{_SKIN.sub('', words).strip()}: {', '.join(tone.strip(' :,') for tone in tones)}" if tones else words
 
 
 def _annotations(file: Path, root: str) -> dict[str, tuple[str, tuple[str, ...]]]:

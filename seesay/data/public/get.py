@@ -139,7 +139,7 @@ def _collect(
                 pairs.append(Pair(f"pictures/{_file_name(one)}", one.captions, title_key(title)))
                 subjects.append(one.subject or title)
                 looks.append(look)
-            if count % 100 == 0:
+            if count % 500 == 0:
                 show(count)
     if not pairs:
         raise DataError("the packages hold no picture with a title; they are of another version than is known here")

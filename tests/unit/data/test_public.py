@@ -187,7 +187,7 @@ def test_openmoji_is_drawn_with_its_plain_names(tmp_path):
     svg.write_text('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><rect width="9" height="9"/></svg>')
     names = tmp_path / "emoji/unicode_codes/emoji.json"
     names.parent.mkdir(parents=True)
-    names.write_text(json.dumps({"\u2764\ufe0f": {"en": ":red_heart:", "alias": [":heart:"]}}))
+    names.write_text(json.dumps({"\u2764\ufe0f": {"en": ":red_heart:", "alias": [":heart:", ":u2764:"]}}))
     pytest.importorskip("resvg_py", reason="the extra svg is not installed")
     (found,) = read_openmoji([tmp_path, tmp_path])
     assert found.captions == ("red heart", "heart")
