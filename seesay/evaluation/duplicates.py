@@ -30,7 +30,7 @@ class DuplicateConfig:
     The defaults were set on 1,000 ImageNet photographs and copies of them, with the starter's vectors: of scaled,
     recompressed, brightened, grey and mirrored copies 99 in 100 differ in less than 12 % of the bits, of copies cropped
     to 90 % nine in ten in less than 37 %, and no two different photographs in less than 32 %, or less than 40 % if they
-    are nearest neighbours. Drawings and digits are more alike than photographs; look at the pairs before you believe.
+    are nearest neighbours. Pictures with little in them are more alike; look at the pairs before you believe.
     """
 
     neighbours: int = 3
