@@ -26,6 +26,8 @@ bench: $(VENV)/.bench
 	$(BIN)/python bench/search.py
 	$(BIN)/python bench/parity.py
 	$(BIN)/python bench/encoders.py
+	$(BIN)/python bench/loss.py
+	$(BIN)/python bench/train_step.py
 
 # Writes the parts of the docs that are made from the code: command help.
 docs: $(VENV)/.train
