@@ -73,6 +73,13 @@ def test_vectors_alone_make_no_copy(tmp_path):
     assert not find_duplicates((test, vectors([1])), (train, vectors([1])))
 
 
+def test_a_copy_is_found_that_the_encoder_takes_for_something_else(tmp_path):
+    train = Painted(tmp_path / "train", [scene(seed) for seed in range(8)])
+    test = Painted(tmp_path / "test", [ImageOps.mirror(scene(5))])
+    found = find_duplicates((test, -vectors([5])), (train, vectors(range(8))), DuplicateConfig(neighbours=1))
+    assert [(pair.test, pair.train) for pair in found] == [(0, 5)]
+
+
 def test_of_close_vectors_more_bits_may_differ(tmp_path):
     cut = ImageOps.crop(scene(1), 9)
     bits = differing_bits(perceptual_hash(cut), perceptual_hash(scene(1)))
