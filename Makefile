@@ -26,6 +26,7 @@ bench: $(VENV)/.bench
 	$(BIN)/python bench/search.py
 	$(BIN)/python bench/parity.py
 	$(BIN)/python bench/encoders.py
+	$(BIN)/python bench/probe.py
 	$(BIN)/python bench/loss.py
 	$(BIN)/python bench/train_step.py
 

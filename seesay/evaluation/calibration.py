@@ -184,7 +184,7 @@ def fit_temperature(logits: Logits, labels: NDArray[np.int64]) -> float:
         labels: (N,).
 
     Returns:
-        T, between 1e-4 and 1e4: it is at one of those ends where every picture is right, or chance does better.
+        T, between 1e-4 and 1e4. It is near one of those ends where every picture is right, or chance does better.
     """
 
     def rises(inverse: float) -> bool:

@@ -51,8 +51,12 @@ class Examples(Protocol):
         """(D, C) the derivative of the mean loss by the weights."""
         ...
 
-    def curvature(self, residuals: Any) -> Matrix:
-        """(D, D) the second derivative of the mean loss by one class's weights, as the mean over the classes."""
+    def curvature(self, residuals: Any) -> tuple[Matrix, Matrix]:
+        """The second derivative of the mean loss by one class's weights, in two parts.
+
+        Returns:
+            (D, D) its mean over the classes, and (C,) its last number, that of the bias, for each class.
+        """
         ...
 
 
@@ -111,12 +115,13 @@ class NumpyExamples:
         """(D, C) the derivative of the mean loss by the weights."""
         return np.asarray(self._features.T @ residuals, np.float64) / self.num
 
-    def curvature(self, residuals: NDArray[np.float32]) -> Matrix:
-        """(D, D) the second derivative of the mean loss by one class's weights, as the mean over the classes."""
+    def curvature(self, residuals: NDArray[np.float32]) -> tuple[Matrix, Matrix]:
+        """(D, D) and (C,): the second derivative of the mean loss by one class's weights, see `Examples`."""
         size_NC = np.abs(residuals)
-        weight_N = (size_NC - np.square(size_NC)).mean(axis=1)  # p (1 - p), for the label and for every other
-        rooted_ND = self._features * np.sqrt(weight_N)[:, None]
-        return np.asarray(rooted_ND.T @ rooted_ND, np.float64) / self.num
+        size_NC -= np.square(size_NC)  # p (1 - p), for the label and for every other
+        rooted_ND = self._features * np.sqrt(size_NC.mean(axis=1))[:, None]
+        mean_DD = np.asarray(rooted_ND.T @ rooted_ND, np.float64) / self.num
+        return mean_DD, np.asarray(size_NC.mean(axis=0, dtype=np.float64), np.float64)
 
 
 def _judge_numbers(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
@@ -200,11 +205,12 @@ class TorchExamples:
         """(D, C) the derivative of the mean loss by the weights."""
         return self._to_numpy(self._features.T @ residuals) / self.num
 
-    def curvature(self, residuals: "torch.Tensor") -> Matrix:
-        """(D, D) the second derivative of the mean loss by one class's weights, as the mean over the classes."""
-        size_NC = residuals.abs()
-        rooted_ND = self._features * (size_NC - size_NC.square()).mean(dim=1).sqrt()[:, None]
-        return self._to_numpy(rooted_ND.T @ rooted_ND) / self.num
+    def curvature(self, residuals: "torch.Tensor") -> tuple[Matrix, Matrix]:
+        """(D, D) and (C,): the second derivative of the mean loss by one class's weights, see `Examples`."""
+        spread_NC = residuals.abs() - residuals.square()
+        rooted_ND = self._features * spread_NC.mean(dim=1).sqrt()[:, None]
+        of_class_C = spread_NC.sum(dim=0, dtype=self._torch.float64)
+        return self._to_numpy(rooted_ND.T @ rooted_ND) / self.num, self._to_numpy(of_class_C) / self.num
 
     def _mean(self, values: "torch.Tensor") -> float:
         return float(values.sum(dtype=self._torch.float64)) / self.num

@@ -21,7 +21,7 @@ from seesay.evaluation.lbfgs import Minimum, Problem, minimize
 
 MAX_STEPS = 1000
 """As in the paper; here a few dozen do."""
-TOLERANCE = 1e-6
+TOLERANCE = 1e-7
 _AT_ONCE = 1 << 22  # scores computed at a time, 16 MB
 
 
@@ -103,7 +103,7 @@ class Regression:
             self._basis, rows_RN = np.linalg.qr(centred_ND.T)
             centred_ND = np.ascontiguousarray(rows_RN.T)
         with_one = np.hstack([centred_ND, np.ones((len(features), 1), np.float32)])
-        self._num_classes = num_classes
+        self._has_several = labels.dtype == np.bool_
         self._examples = _place(with_one, labels, num_classes, offset, device)
         self._nothing = np.zeros((with_one.shape[1], num_classes))
         if offset is None:
@@ -152,7 +152,10 @@ class Regression:
     def _finish(self, minimum: Minimum, strength: float) -> Fit:
         rows = minimum.weights[:-1]
         weights_DC = (rows if self._basis is None else self._basis.astype(np.float64) @ rows) / self._scale
-        classifier = Classifier(weights=weights_DC, bias=minimum.weights[-1] - self._mean @ weights_DC)
+        bias_C = minimum.weights[-1] - self._mean @ weights_DC
+        if not self._has_several:
+            bias_C -= bias_C.mean()  # a softmax does not see what all have in common; without it starts differ
+        classifier = Classifier(weights=weights_DC, bias=bias_C)
         return Fit(classifier, strength, minimum.loss, minimum.value, minimum.num_steps, minimum.has_converged)
 
 
