@@ -21,6 +21,7 @@ def search(
     library: LibraryOption = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many results.")] = 10,
     under: Annotated[Path | None, typer.Option(help="Only pictures at or below this folder.")] = None,
+    model: Annotated[str | None, typer.Option(help="The model that made the library, where that is a folder.")] = None,
     as_json: JsonOption = False,
     paths: Annotated[bool, typer.Option("--paths", help="Only the paths, one a line.")] = False,
     null: Annotated[
@@ -32,7 +33,8 @@ def search(
     from seesay.search.query import parse_query
 
     asked = parse_query(query)
-    with Library.open(library, create=False, load=load_encoder) as opened:
+    encoder = load_encoder(model) if model is not None else None
+    with Library.open(library, encoder=encoder, create=False, load=load_encoder) as opened:
         hits = opened.search(asked, limit=limit, under=under)
     if null or paths:
         write_paths((hit.path for hit in hits), end=b"\0" if null else b"\n")

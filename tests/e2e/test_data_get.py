@@ -1,7 +1,11 @@
 """`seesay data get` and what follows it, through the real program, with packages that are in the cache already."""
 
+import shutil
+
 import numpy as np
 from PIL import Image
+
+from seesay.base.paths import ASSETS
 
 PLACES = (
     "beach",
@@ -38,3 +42,12 @@ def test_a_public_set_is_made_and_inspected(run, tmp_path):
     assert again.stdout == done.stdout
     refused = run("data", "get", "tuxpant", code=2)
     assert "did you mean tuxpaint" in refused.stderr
+
+
+def test_a_library_made_by_a_model_of_ones_own_is_searched_with_its_folder(run, photos, tmp_path):
+    shutil.copytree(ASSETS / "starter", tmp_path / "models" / "mine")
+    config = tmp_path / "models" / "mine" / "config.json"
+    config.write_text(config.read_text("utf-8").replace('"name": "starter"', '"name": "mine"'), "utf-8")
+    run("index", "photos", "--model", "models/mine")
+    assert "name its folder with --model" in run("search", "red", code=2).stderr
+    assert len(run("search", "red", "--model", "models/mine").stdout.splitlines()) == 3
