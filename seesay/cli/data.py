@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from seesay.base.errors import UsageError
-from seesay.cli.console import NOTHING_FOUND, JsonOption, check_png, plural, say, write
+from seesay.cli.console import NOTHING_FOUND, JsonOption, check_png, load_encoder, plural, say, write
 
 if TYPE_CHECKING:
     from seesay.data.inspect import Findings, Inspection, Spread
@@ -73,6 +73,27 @@ def get_set(
         say(f"left out: {count:,}, {reason}")
     write(f"{manifest}  {plural(about['train'], 'picture')}")
     write(f"{folder / HELD_OUT}  {plural(about['held_out'], 'picture')}")
+
+
+@data.command("embed")
+def embed(
+    sources: Annotated[list[str], typer.Argument(help="Sources of pairs, spelled as data.sources will name them.")],
+    to: Annotated[Path, typer.Option(help="The folder of the vectors; one that is there goes on.")],
+    model: Annotated[str, typer.Option(help="The teacher: a name from `seesay models`, or a bundle's folder.")],
+) -> None:
+    """Store what a model says of every picture and text, for another to learn from.
+
+    Then train with --set teacher.model=FOLDER. Stop it whenever you like: run again it goes on.
+    Needs the extra: pip install 'seesay[train]'
+    """
+    from seesay.data import open_source
+    from seesay.training.teacher import store
+
+    opened = [open_source(source) for source in sources]
+    num_bad = store(opened, load_encoder(model), to, progress=lambda count: say(f"{plural(count, 'picture')}"))
+    if num_bad:
+        say(f"{plural(num_bad, 'example')} could not be read; `seesay data inspect` says why")
+    write(str(to))
 
 
 class _Bar:

@@ -150,7 +150,7 @@ def store(
         fresh = [text for text in fresh if number_of(text) not in texts.places]
         if fresh:  # texts first: a picture whose texts are missing would be passed over by the next call
             texts.append(fresh, encoder.encode_texts(fresh))
-        read = list(_readable(good, encoder))
+        read = list(_readable(good, encoder)) if good else []
         num_bad += len(good) - len(read)
         if read:
             images.append([key for key, _ in read], np.stack([vector for _, vector in read]))
