@@ -81,10 +81,10 @@ def embed(
     to: Annotated[Path, typer.Option(help="The folder of the vectors; one that is there goes on.")],
     model: Annotated[str, typer.Option(help="The teacher: a name from `seesay models`, or a bundle's folder.")],
 ) -> None:
-    """Store what a model says of every picture and text, for another to learn from.
+    r"""Store what a model says of every picture and text, for another to learn from.
 
     Then train with --set teacher.model=FOLDER. Stop it whenever you like: run again it goes on.
-    Needs the extra: pip install 'seesay[train]'
+    Needs the extra: pip install 'seesay\[train]'
     """
     from seesay.data import open_source
     from seesay.training.teacher import store

@@ -26,9 +26,9 @@ def export(
         bool, typer.Option("--int8", help="8 bits: a quarter of the size, pictures about three times as fast.")
     ] = False,
 ) -> None:
-    """Write a model for other programs.
+    r"""Write a model for other programs.
 
-    In place, onnx makes the graphs and the self-test of a model again. Needs the extra: pip install 'seesay[train]'
+    In place, onnx makes the graphs and the self-test of a model again. Needs the extra: pip install 'seesay\[train]'
     """
     from seesay.encoders.catalog import open_bundle
 

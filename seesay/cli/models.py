@@ -63,9 +63,9 @@ def pull(
         bool, typer.Option("--update", help="Take the newest revision, not the one that was pulled before.")
     ] = False,
 ) -> None:
-    """Bring a published model to this machine: fetch, check, convert, test it.
+    r"""Bring a published model to this machine: fetch, check, convert, test it.
 
-    A fetch that was stopped goes on where it was. Needs the extra: pip install 'seesay[train]'
+    A fetch that was stopped goes on where it was. Needs the extra: pip install 'seesay\[train]'
     """
     from seesay.encoders.install import pull as pull_model
 

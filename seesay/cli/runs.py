@@ -25,10 +25,10 @@ def show_runs(
     out: Annotated[Path | None, typer.Option(help="The PNG file; by default curves.png in the first run.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Draw the curves of one or more runs into a PNG, and print their last numbers.
+    r"""Draw the curves of one or more runs into a PNG, and print their last numbers.
 
     Loss, rate, scale, images/s, waiting, and each number of the evaluations. Works while a run runs. Needs the extra:
-    pip install 'seesay[plots]'
+    pip install 'seesay\[plots]'
     """
     from seesay.training.curves import draw, read_run
 

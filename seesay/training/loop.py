@@ -87,6 +87,7 @@ class _Run:
         self.checkpoints = Checkpoints(config.save.to or run / "checkpoints", keep=config.save.keep)
         if (kept := self.checkpoints.read()) is not None:
             state.restore(kept)
+            self.monitor.losses.extend(kept["losses"])
             if show is not None:
                 show(f"going on after step {state.step:,}")
 
@@ -108,7 +109,7 @@ class _Run:
                 if is_due or any_of(is_time, state.device):
                     content = state.content()
                     if self.is_first:
-                        self.checkpoints.write(state.step, content)
+                        self.checkpoints.write(state.step, {**content, "losses": list(self.monitor.losses)})
                     saved = time.monotonic()
                 if must_stop and not is_last:
                     return False
@@ -137,7 +138,8 @@ class _Run:
     def _one_step(self, batch: Batch, waited_s: float) -> None:
         state = self.state
         loss = state.gradients(batch)
-        if self.monitor.is_spike(loss):
+        # the loss is the same in every process but for its last bit, and they must decide alike
+        if any_of(self.monitor.is_spike(loss), state.device):
             self._keep_spike(batch, loss)
         else:
             rate, norm, was_clamped = state.move()

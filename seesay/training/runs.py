@@ -91,13 +91,29 @@ def open_loader(config: TrainConfig, trainee: Trainee, world: World, cursor: dic
 
 @contextlib.contextmanager
 def stop_signals() -> Iterator[threading.Event]:
-    """An event that SIGTERM sets, which is how clusters and `timeout` ask for an end; elsewhere it is never set."""
+    """An event that SIGTERM sets, which is how clusters and `timeout` ask for an end, and the first Ctrl-C.
+
+    Raises:
+        KeyboardInterrupt: at the end, where it was Ctrl-C; a second one does not wait for that.
+    """
     stopped = threading.Event()
     if threading.current_thread() is not threading.main_thread():  # only there may handlers be set
         yield stopped
         return
-    before = signal.signal(signal.SIGTERM, lambda *_: stopped.set())
+    came: list[int] = []
+
+    def stop(number: int, _: object) -> None:
+        came.append(number)
+        stopped.set()
+        signal.signal(signal.SIGINT, before[signal.SIGINT])
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    for number in before:
+        signal.signal(number, stop)
     try:
         yield stopped
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if signal.SIGINT in came:
+        raise KeyboardInterrupt

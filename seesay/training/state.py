@@ -78,7 +78,11 @@ class State:
     def gradients(self, batch: Batch) -> float:
         """The loss of a batch, its gradients left in the weights."""
         taught = None if self.teacher is None else self.teacher(batch)
-        loss = self.stepper.gradients(to_device(batch, self._mean, self._std, taught))
+        on_device = to_device(batch, self._mean, self._std, taught)
+        if self.config.model.compile:  # batches differ in the length of their longest text: one graph for all
+            for tensor in (on_device.ids, on_device.mask):
+                torch._dynamo.mark_dynamic(tensor, 1)
+        loss = self.stepper.gradients(on_device)
         self.cursor = batch.cursor
         return loss
 

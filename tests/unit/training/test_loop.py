@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 import smallest
 import torch
-from PIL import Image
 
 from seesay.base.errors import DataError, TrainingError, UsageError
 from seesay.training import loop
@@ -31,18 +30,12 @@ from seesay.training.config import (
 from seesay.training.loop import train
 from seesay.training.monitor import read_log
 from seesay.training.recipes import RECIPES, find_recipe, shrink
+from seesay.training.state import State
 
 
-@pytest.fixture(scope="module")
-def pairs(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("pairs")
-    colours = {"red": (200, 0, 0), "green": (0, 200, 0), "blue": (0, 0, 200), "white": (240, 240, 240)}
-    for number in range(24):
-        name, colour = list(colours.items())[number % 4]
-        shade = np.random.default_rng(number).integers(0, 40, (40, 50, 3)) + np.array(colour)
-        Image.fromarray(shade.clip(0, 255).astype(np.uint8)).save(folder / f"{number:02}.png")
-        (folder / f"{number:02}.txt").write_text(f"a {name} picture\n{name}\n")
-    return str(folder)
+@pytest.fixture
+def pairs(pair_folder):
+    return pair_folder
 
 
 @pytest.fixture(autouse=True)
@@ -223,9 +216,9 @@ def test_the_best_stays(pairs, tmp_path):
 
 
 def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_batch(pairs, tmp_path, monkeypatch):
-    gradients = loop.Stepper.gradients
+    gradients = State.gradients
     monkeypatch.setattr(
-        loop.Stepper, "gradients", lambda self, batch: gradients(self, batch) if next(count) != 3 else float("nan")
+        State, "gradients", lambda self, batch: gradients(self, batch) if next(count) != 3 else float("nan")
     )
     count = iter(range(99))
     with pytest.raises(TrainingError, match=r"the loss of step 4 is nan; its batch is in .*spike-00000004-0.npz"):
@@ -286,6 +279,46 @@ def test_an_object_store_keeps_checkpoints_too():
 def test_what_does_not_go_together(settings, message, pairs, tmp_path):
     with pytest.raises(UsageError, match=message):
         train(override(config_of(pairs), settings), tmp_path / "run")
+
+
+def test_what_changes_no_number_may_change_while_a_run_goes_on(pairs, tmp_path):
+    run = tmp_path / "run"
+    train(config_of(pairs, steps=2), run)
+    changed = override(config_of(pairs, steps=2), ["save.every_steps=5", "data.threads=1", "log_every=2"])
+    train(changed, run)
+    assert from_json((run / "config.json").read_text()) == changed
+
+
+def test_ctrl_c_saves_and_ends_as_ctrl_c(pairs, tmp_path, monkeypatch):
+    one_step = loop._Run._one_step
+
+    def counted(self, *given):
+        one_step(self, *given)
+        if self.state.step == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(loop._Run, "_one_step", counted)
+    with pytest.raises(KeyboardInterrupt):
+        train(config_of(pairs), tmp_path / "run")
+    assert Checkpoints(tmp_path / "run" / "checkpoints").steps() == [3]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_checkpoints_go_where_they_are_told(pairs, tmp_path):
+    config = override(config_of(pairs, steps=4), [f"save.to=memory://elsewhere/{tmp_path.name}", "save.every_steps=2"])
+    train(config, tmp_path / "run")
+    assert Checkpoints(config.save.to).steps() == [2, 4]
+    assert not (tmp_path / "run" / "checkpoints").exists()
+    shown = []
+    train(config, tmp_path / "run", show=shown.append)
+    assert shown[0] == "going on after step 4"
+
+
+def test_what_the_losses_were_decides_a_spike_after_going_on_too(pairs, tmp_path, monkeypatch):
+    config = config_of(pairs, steps=4, save=SaveConfig(every_steps=2))
+    train(config, tmp_path / "run")
+    kept = last(tmp_path / "run")
+    assert kept["losses"] == [line["loss"] for line in read_log(tmp_path / "run")]
 
 
 def test_the_folder_of_another_run_is_refused(pairs, tmp_path):
