@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 import smallest
 import torch
+from torch._dynamo.backends import debugging as backends
 
 from seesay.base.errors import DataError, TrainingError, UsageError
 from seesay.training import loop
@@ -192,6 +194,27 @@ def test_recomputing_changes_no_number(pairs, tmp_path):
     for name, recompute in (("plain", "false"), ("again", "true")):
         train(override(config_of(pairs, steps=2), [f"model.recompute={recompute}"]), tmp_path / name)
     assert_same(last(tmp_path / "plain"), last(tmp_path / "again"))
+
+
+def test_compiling_changes_no_number_and_one_graph_serves_all_lengths(pairs, tmp_path, monkeypatch):
+    """Graphs are captured and differentiated as with the real compiler, which takes a minute for its kernels."""
+    compile_, graphs = torch.compile, []
+
+    def capture(graph, inputs):
+        graphs.append(graph)
+        return backends.aot_eager(graph, inputs)
+
+    folder = shutil.copytree(pairs, tmp_path / "pairs")
+    for number in range(24):  # batches whose longest text differs
+        (folder / f"{number:02}.txt").write_text("red " * (1 + number % 12))
+    config = override(config_of(str(folder), steps=4), ["batch_size=2", "model.patch_dropout=0"])
+    train(config, tmp_path / "plain")
+    monkeypatch.setattr(torch, "compile", lambda model: compile_(model, backend=capture))
+    train(override(config, ["model.compile=true"]), tmp_path / "compiled")
+    plain, compiled = ([line["loss"] for line in read_log(tmp_path / name)] for name in ("plain", "compiled"))
+    np.testing.assert_allclose(compiled, plain, rtol=1e-5)
+    assert len(graphs) == 1
+    assert last(tmp_path / "compiled")["model"].keys() == last(tmp_path / "plain")["model"].keys()
 
 
 def test_a_locked_tower_stays_and_low_rank_additions_are_merged(pairs, tmp_path):
