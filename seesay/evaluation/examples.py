@@ -10,7 +10,9 @@ by exactly those.
 Shape legend: N examples, D features (the last one is 1, so that its weight is the bias), C classes.
 """
 
+import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 Matrix: TypeAlias = NDArray[np.float64]
 Labels: TypeAlias = NDArray[np.int64] | NDArray[np.bool_]
 
+_THREADS = min(8, os.cpu_count() or 1)
 _BLOCK = 1 << 16  # logits at a time, 256 kB: they stay in the cache over the dozen passes that a softmax is
 
 
@@ -83,6 +86,7 @@ class NumpyExamples:
         self._offset = np.float32(0) if offset is None else offset.astype(np.float32)
         self._has_several = labels.dtype == np.bool_
         self._rows = max(1, _BLOCK // num_classes)
+        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="seesay-probe")
 
     def multiply(self, weights: Matrix) -> NDArray[np.float32]:
         """(D, C) weights -> (N, C) logits, without the offset."""
@@ -98,11 +102,13 @@ class NumpyExamples:
         """The mean loss in nats, and (N, C) its derivative by each logit, times N."""
         residuals_NC = np.add(logits, self._offset)
         judge_block: Callable[[Any, Any], float] = _judge_marks if self._has_several else _judge_numbers
-        total = 0.0
-        for start in range(0, self.num, self._rows):
+
+        def judge_from(start: int) -> float:
             stop = start + self._rows
-            total += judge_block(residuals_NC[start:stop], self._labels[start:stop])
-        return total / self.num, residuals_NC
+            return judge_block(residuals_NC[start:stop], self._labels[start:stop])
+
+        # NumPy lets go of the interpreter while it works on a block; the sum keeps its order
+        return sum(self._pool.map(judge_from, range(0, self.num, self._rows))) / self.num, residuals_NC
 
     def slope(self, residuals: NDArray[np.float32], direction: NDArray[np.float32]) -> float:
         """How the mean loss changes when the logits move in that (N, C) direction."""
