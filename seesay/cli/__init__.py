@@ -20,6 +20,7 @@ COMMANDS = {
     "data": "seesay.cli.data:data",
     "train": "seesay.cli.train:train",
     "runs": "seesay.cli.runs:runs",
+    "eval": "seesay.cli.eval:evaluate",
     "list": "seesay.cli.list:list_table",
     "errors": "seesay.cli.errors:errors",
     "doctor": "seesay.cli.doctor:doctor",

@@ -19,6 +19,9 @@ TABLES = {
     "sources": "seesay.data:SOURCES",
     "public-sets": "seesay.data.public:PUBLIC_SETS",
     "tasks": "seesay.tasks:TASKS",
+    "evaluations": "seesay.evaluation:TASKS",
+    "comparisons": "seesay.evaluation:COMPARISONS",
+    "metrics": "seesay.evaluation.metrics:METRICS",
     "commands": "seesay.cli:COMMANDS",
 }
 
