@@ -90,6 +90,10 @@ def from_open_clip(model: _OpenClip, preprocess: Callable[[Any], Any], tokenizer
 def from_transformers(model: Any, processor: Any) -> Wrapped:
     """A live CLIP or SigLIP of transformers, with its processor.
 
+    The processor prepares the pictures, and it is not exactly OpenAI's: where half a pixel is to be cut off on each
+    side it starts a pixel earlier at every other size, so that figures may differ in a digit from those of the same
+    weights opened by `seesay.load` or open_clip.
+
     Args:
         model: a `CLIPModel` or `SiglipModel`.
         processor: what `AutoProcessor.from_pretrained` gives for it.
