@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from seesay.base.errors import UsageError
-from seesay.cli.console import JsonOption, say, write
+from seesay.cli.console import JsonOption, load_encoder, say, write
 
 if TYPE_CHECKING:
+    from seesay.encoders.ready import BundleEncoder
     from seesay.evaluation.dataset import Dataset
     from seesay.evaluation.measure import Difference, Result
     from seesay.evaluation.prompts import Prompts
@@ -27,7 +28,10 @@ def evaluate(
     ] = None,
     task: Annotated[
         list[str] | None,
-        typer.Option("--task", help="From `seesay list evaluations`; by default zeroshot, retrieval, composition."),
+        typer.Option(
+            "--task",
+            help="From `seesay list evaluations` or `comparisons`; by default zeroshot, retrieval, composition.",
+        ),
     ] = None,
     templates: Annotated[
         str | None,
@@ -52,7 +56,7 @@ def evaluate(
         list_datasets(as_json=as_json)
         return
     from seesay.evaluation.datasets import open_dataset
-    from seesay.evaluation.report import compare, make_rows, write_report
+    from seesay.evaluation.report import compare, make_folder, make_rows, write_report
     from seesay.evaluation.run import DEFAULT_TASKS
 
     if not on:
@@ -63,8 +67,13 @@ def evaluate(
     options: dict[str, Any] = {"prompts": read_prompts(templates)} if templates else {}
     if points is not None:
         options["points"] = points
-    results = _run(model, datasets, tasks, options)
-    others = _run(against, datasets, tasks, options) if against else []
+    if out is not None:
+        make_folder(out)
+    encoders = [load_encoder(name) for name in (model, against) if name]
+    if len({encoder.id for encoder in encoders}) < len(encoders):
+        raise UsageError(f"{model} and {against} are the same model, {encoders[0].id}; --against takes another one")
+    results, *rest = [_run(encoder, datasets, tasks, options) for encoder in encoders]
+    others = rest[0] if rest else []
     differences = compare(results, others) if others else []
     rows = make_rows([*results, *others], datasets)
     _print(rows, differences, as_json=as_json)
@@ -115,13 +124,11 @@ def read_prompts(name: str) -> "Prompts":
 
 
 def _run(
-    model: str, datasets: "Sequence[Dataset]", tasks: Sequence[str], options: "Mapping[str, Any]"
+    encoder: "BundleEncoder", datasets: "Sequence[Dataset]", tasks: Sequence[str], options: "Mapping[str, Any]"
 ) -> "list[Result]":
-    from seesay.cli.console import load_encoder
     from seesay.evaluation.run import evaluate as run
 
-    encoder = load_encoder(model)
-    with _Bar(model) as bar:
+    with _Bar(encoder.id) as bar:
         results = run(encoder, datasets, tasks, options=options, report=bar.update)
     said: set[str] = set()
     for result in results:
@@ -147,10 +154,11 @@ def _check_names(datasets: "Sequence[Dataset]", addresses: Sequence[str]) -> Non
 
 
 def _print(rows: "Sequence[Row]", differences: "Sequence[tuple[Result, Difference]]", *, as_json: bool) -> None:
-    from seesay.evaluation.report import HEADER, show, to_json
+    from seesay.evaluation.report import HEADER, show, to_lines
 
     if as_json:
-        write(to_json(rows, differences))
+        for line in to_lines(rows, differences):
+            write(line)
         return
     encoders = list(dict.fromkeys(row.result.encoder for row in rows))
     for encoder in encoders:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from seesay.base.errors import UsageError
 from seesay.evaluation.measure import Measure, Result, statistic_of
 from seesay.evaluation.metrics import judge, roc_auc, top
+from seesay.evaluation.prompts import Prompts
 from seesay.evaluation.view import View
 from seesay.evaluation.zeroshot import build_classifier, cosines, require_labels
 
@@ -36,11 +37,19 @@ Logits: TypeAlias = NDArray[np.floating]
 _AT_ONCE = 1 << 18  # logits at a time
 
 
-def calibration(view: View, *, num_bins: int = NUM_BINS, left_out: float = LEFT_OUT, seed: int = 0) -> Result:
+def calibration(
+    view: View,
+    *,
+    prompts: Prompts | None = None,
+    num_bins: int = NUM_BINS,
+    left_out: float = LEFT_OUT,
+    seed: int = 0,
+) -> Result:
     """How far the zero-shot classifier's confidence is from its accuracy, and whether it knows what it does not know.
 
     Args:
         view: a dataset with one label a picture.
+        prompts: other templates than the dataset's own.
         num_bins: B.
         left_out: share of the classes that are taken off the list to be unknown.
         seed: of the halves, and of which classes are left out.
@@ -63,7 +72,8 @@ def calibration(view: View, *, num_bins: int = NUM_BINS, left_out: float = LEFT_
     is_readable = images_NE.any(axis=1)
     if not is_readable.any():
         raise UsageError(f"{view.dataset.name} has no picture that could be read")
-    cosines_NC = cosines(images_NE[is_readable], build_classifier(view))  # of no picture there is no confidence
+    # of no picture there is no confidence
+    cosines_NC = cosines(images_NE[is_readable], build_classifier(view, prompts=prompts))
     labels_N = labels_N[is_readable]
     logits_NC = np.float32(view.scale) * cosines_NC
     hits_N = top(judge(logits_NC, labels_N), 1)

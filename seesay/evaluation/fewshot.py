@@ -22,6 +22,7 @@ from seesay.evaluation.logistic import Fit, Regression, check_examples
 from seesay.evaluation.measure import Measure, Result, mean_of
 from seesay.evaluation.metrics import judge, top
 from seesay.evaluation.probe import Split, rate, read_split, search
+from seesay.evaluation.prompts import Prompts
 from seesay.evaluation.view import View
 from seesay.evaluation.zeroshot import build_classifier, cosines, require_labels
 
@@ -34,12 +35,19 @@ Start = Literal["nothing", "zeroshot"]
 
 
 def fewshot(
-    view: View, *, shots: Sequence[int] = SHOTS, draws: int = DRAWS, start: Start = "nothing", seed: int = 0
+    view: View,
+    *,
+    prompts: Prompts | None = None,
+    shots: Sequence[int] = SHOTS,
+    draws: int = DRAWS,
+    start: Start = "nothing",
+    seed: int = 0,
 ) -> Result:
     """Fit a linear classifier on a few pictures of each class and judge it on the dataset.
 
     Args:
         view: a dataset with one label a picture and a training split.
+        prompts: other templates than the dataset's own.
         shots: pictures of each class; more than the rarest class has are left out.
         draws: how often pictures are drawn for each number of shots.
         start: "nothing" for a probe of the features; "zeroshot" for one that is drawn towards the zero-shot classifier.
@@ -58,7 +66,7 @@ def fewshot(
         raise UsageError(f"{view.dataset.name} needs one label a picture and a training split for few-shot probes")
     if draws < 1 or not shots or min(shots) < 1:
         raise UsageError(f"few-shot probes need one shot and one draw at least, got {shots} and {draws}")
-    room = _Room(view, start)
+    room = _Room(view, start, prompts)
     rarest = int(np.bincount(room.training.labels).min())
     wanted = sorted({number for number in shots if number <= rarest})
     if not wanted:
@@ -89,7 +97,7 @@ def fewshot(
 class _Room:
     """What all fits share: features of both splits, and the logits of the zero-shot classifier."""
 
-    def __init__(self, view: View, start: Start) -> None:
+    def __init__(self, view: View, start: Start, prompts: Prompts | None) -> None:
         of_images = start == "zeroshot"
         assert view.train is not None
         labels = require_labels(view)
@@ -97,7 +105,7 @@ class _Room:
         self.num_classes = len(labels.classes)
         self.chance = 1 / self.num_classes
         self._scale = view.scale
-        self._classifier_CE = build_classifier(view)
+        self._classifier_CE = build_classifier(view, prompts=prompts)
         self.training = read_split(view, view.train, of_images=of_images)
         check_examples(self.training.features, self.training.labels, self.num_classes)
         validation = view.validation

@@ -116,14 +116,18 @@ def to_csv(rows: Sequence[Row]) -> str:
     return file.getvalue()
 
 
+def to_lines(rows: Sequence[Row], differences: Sequence[tuple[Result, Difference]] = ()) -> list[str]:
+    """A JSON object a measure, then one a difference, which has a "p_value"."""
+    found = [_as_dict(row) for row in rows] + [_of_pair(*pair) for pair in differences]
+    return [json.dumps(one, ensure_ascii=False) for one in found]
+
+
 def to_json(rows: Sequence[Row], differences: Sequence[tuple[Result, Difference]] = ()) -> str:
     """Everything but the arrays."""
     return json.dumps(
         {
             "results": [_as_dict(row) for row in rows],
-            "differences": [
-                {"dataset": result.dataset, "task": result.task, **_fields(found)} for result, found in differences
-            ],
+            "differences": [_of_pair(*pair) for pair in differences],
             "unreadable": {
                 row.result.dataset: row.result.details["unreadable"]
                 for row in rows
@@ -148,13 +152,25 @@ def write_report(
         "results.csv": to_csv(rows),
         "results.md": to_markdown(rows),
     }
+    make_folder(folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         for name, text in files.items():
             (folder / name).write_text(text, "utf-8")
     except OSError as error:
         raise DataError(f"{folder} cannot be written: {error.strerror or error}") from error
     return [folder / name for name in files]
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder that results go to; before the work is done, so that a wrong one costs nothing.
+
+    Raises:
+        DataError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"{folder} cannot be made a folder for the results: {error.strerror or error}") from error
 
 
 def show(value: float) -> str:
@@ -182,6 +198,10 @@ def _as_dict(row: Row) -> dict[str, Any]:
     if row.reference is not None:
         found["reference"] = {"model": row.reference[0], "value": row.reference[1]}
     return found
+
+
+def _of_pair(result: Result, found: Difference) -> dict[str, Any]:
+    return {"dataset": result.dataset, "task": result.task, **_fields(found)}
 
 
 def _fields(one: Measure | Difference) -> Mapping[str, Any]:
