@@ -65,10 +65,16 @@ def read_text(url: str) -> str | None:
     Raises:
         DataError: the server cannot be reached or answers something else.
     """
+    absent = place_of(f"{url}.absent")
     try:
         return fetch(url).read_text("utf-8", errors="replace")
     except _NotThereError:
+        absent.touch()  # for a day without a network: what was not there then need not be now
         return None
+    except DataError:
+        if absent.is_file():
+            return None
+        raise
 
 
 def raw_address(url: str, *, is_large: bool) -> str:
