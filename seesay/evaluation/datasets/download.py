@@ -108,12 +108,13 @@ class _NotThereError(DataError):
 
 def _fetch(url: str, path: Path, report: Report) -> None:
     part, note = path.with_name(f"{path.name}.part"), path.with_name(f"{path.name}.from")
-    done = part.stat().st_size if part.is_file() and note.is_file() else 0
+    # the rest of another version would make a file that never was: without a tag it is fetched from the start
+    tag = _read_note(note)
+    done = part.stat().st_size if tag and part.is_file() else 0
     request = urllib.request.Request(_checked(url))  # noqa: S310  the scheme was checked
     if done:
         request.add_header("Range", f"bytes={done}-")
-        if tag := _read_note(note):  # the rest of another version would make a file that never was
-            request.add_header("If-Range", tag)
+        request.add_header("If-Range", tag)
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310
             total = _receive(answer, part, note, done, lambda got, of: report(Fetching(url, got, of)))

@@ -29,11 +29,7 @@ def open_folder(asked: Asked) -> Dataset:
     Raises:
         DataError: it has no pictures, a class has none, or its classes.txt does not fit.
     """
-    there = [
-        path.name
-        for path in _folders(asked.path)
-        if path.name in (*TEST_SPLITS, *TRAIN_SPLITS) or path.name == asked.split
-    ]
+    there = _splits(asked)
     if not there:
         return _open_split(asked, asked.path)
     split = choose_split(there, asked)
@@ -51,6 +47,18 @@ def open_folder(asked: Asked) -> Dataset:
         validation=opened[validation] if validation else None,
         reference=test.reference,
     )
+
+
+def _splits(asked: Asked) -> list[str]:
+    folders = _folders(asked.path)
+    there = [path for path in folders if path.name in (*TEST_SPLITS, *TRAIN_SPLITS) or path.name == asked.split]
+    if (
+        asked.split is None
+        and len(there) < len(folders)
+        and not any(_folders(path) or _captioned(path) for path in there)
+    ):
+        return []  # "train" with nothing but pictures in it, among others, is the class
+    return [path.name for path in there]
 
 
 def _open_split(asked: Asked, folder: Path) -> Dataset:

@@ -150,9 +150,14 @@ def _reader(archive: tarfile.TarFile, member: tarfile.TarInfo) -> Callable[[], b
 
 
 def _check_end(tar: Path, archive: tarfile.TarFile) -> None:
-    # where a header is cut off, tarfile takes it for the end
-    if archive.offset > tar.stat().st_size:
-        raise tarfile.ReadError("it breaks off inside its last member; copy or download it again")
+    # a header that is cut off or damaged is the end to tarfile, but a real end is a block of zeros
+    with tar.open("rb") as file:
+        file.seek(archive.offset)
+        block = file.read(tarfile.BLOCKSIZE)
+    if archive.offset > tar.stat().st_size or len(block) not in (0, tarfile.BLOCKSIZE):
+        raise tarfile.ReadError("it breaks off inside a member; copy or download it again")
+    if any(block):
+        raise tarfile.ReadError(f"it is damaged at byte {archive.offset:,}; copy or download it again")
 
 
 def _all_of(index: Index, suffix: str, where: str) -> list[bytes]:
