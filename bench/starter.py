@@ -1,72 +1,44 @@
-"""What the starter scores: ImageNet and CIFAR-10 through text, on WebDataset tars that you have.
+"""What the starter scores and how long that takes: zero-shot and calibration, nothing remembered from before.
 
-    python bench/starter.py --imagenet imagenet-1000.tar --cifar10 cifar10-test-2000.tar [--model starter]
+    python bench/starter.py imagenet-1000.tar cifar10-test-2000.tar [--templates FILE] [--model starter]
 
-A tar holds `KEY.jpg` and `KEY.cls`. Intervals are 95 % (Wilson).
+Any dataset that `seesay eval --on` takes. Templates are the paper's for the dataset, or those of a file.
 """
 
 import argparse
-import json
-import math
-import tarfile
+import os
+import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-
-from seesay.base.paths import ASSETS
 from seesay.encoders import load
-from seesay.tasks.classify import build_classifier
-
-CIFAR10 = ["airplane", "car", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
-
-
-def read_tar(path: Path) -> tuple[list[bytes], list[int]]:
-    """Encoded pictures and class numbers, in the order of their keys."""
-    with tarfile.open(path) as archive:
-        files = {
-            member.name: file.read()
-            for member in archive.getmembers()
-            if (file := archive.extractfile(member)) is not None
-        }
-    keys = sorted(name.removesuffix(".cls") for name in files if name.endswith(".cls"))
-    return [files[f"{key}.jpg"] for key in keys], [int(files[f"{key}.cls"]) for key in keys]
-
-
-def wilson(share: float, count: int) -> tuple[float, float]:
-    """The 95 % interval of a share of `count`."""
-    z = 1.96
-    middle = (share + z * z / (2 * count)) / (1 + z * z / count)
-    half = z * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count)) / (1 + z * z / count)
-    return middle - half, middle + half
+from seesay.evaluation.datasets import open_dataset
+from seesay.evaluation.prompts import read_templates
+from seesay.evaluation.report import make_rows
+from seesay.evaluation.run import evaluate
 
 
 def main() -> None:
-    """Print a line for each tar."""
+    """Print a line for each figure and the time of each task."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--imagenet", type=Path)
-    parser.add_argument("--cifar10", type=Path)
+    parser.add_argument("datasets", nargs="+")
+    parser.add_argument("--templates", type=Path)
     parser.add_argument("--model", default="starter")
     arguments = parser.parse_args()
+    options: dict[str, Any] = {"prompts": read_templates(arguments.templates)} if arguments.templates else {}
     encoder = load(arguments.model)
-    print(encoder.id)
-    facts = json.loads((ASSETS / "imagenet-classes.json").read_text("utf-8"))
-    imagenet = [name for _, name in facts["classes"]]
-    for title, path, names in (("ImageNet", arguments.imagenet, imagenet), ("CIFAR-10", arguments.cifar10, CIFAR10)):
-        if path is None:
-            continue
-        images, classes = read_tar(path)
-        classifier = build_classifier(encoder, list(dict.fromkeys(names)))
-        unique = list(dict.fromkeys(names))
-        wanted = np.array([unique.index(names[number]) for number in classes])
-        begun = time.perf_counter()
-        vectors = encoder.encode_images(images)
-        rate = len(images) / (time.perf_counter() - begun)
-        order = np.argsort(-(vectors @ classifier.T), axis=1)
-        for at_most in (1, 5):
-            share = float((order[:, :at_most] == wanted[:, None]).any(axis=1).mean())
-            low, high = wilson(share, len(images))
-            print(f"{title} top-{at_most}: {share:.1%} [{low:.1%}, {high:.1%}], n = {len(images)}, {rate:.0f} images/s")
+    templates = arguments.templates or "own templates"
+    print(f"{encoder.id}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {templates}")
+    for dataset in map(open_dataset, arguments.datasets):
+        with tempfile.TemporaryDirectory() as cache:
+            for task in ("zeroshot", "calibration"):  # the second finds what the first encoded
+                begun = time.perf_counter()
+                results = evaluate(encoder, [dataset], (task,), options=options, cache=Path(cache))
+                seconds = time.perf_counter() - begun
+                for row in make_rows(results, [dataset]):
+                    print("  ".join(filter(None, row.cells)))
+                print(f"{dataset.name}  {task}  {seconds:.1f} s", flush=True)
 
 
 if __name__ == "__main__":
