@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seesay.base.errors import UsageError
+from seesay.base.errors import UnknownNameError, UsageError
 from seesay.cli.console import JsonOption, load_encoder, say, write
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from seesay.evaluation.vectors import Progress
 
 LIST = "list"
+FLAGS = {"prompts": "--templates", "points": "--points"}
+"""Option of a task -> what it is called here."""
 
 
 def evaluate(
@@ -129,7 +131,12 @@ def _run(
     from seesay.evaluation.run import evaluate as run
 
     with _Bar(encoder.id) as bar:
-        results = run(encoder, datasets, tasks, options=options, report=bar.update)
+        try:
+            results = run(encoder, datasets, tasks, options=options, report=bar.update)
+        except UnknownNameError as error:
+            if error.kind != "option":
+                raise
+            raise UsageError(f"{FLAGS[error.name]} is of no use to {', '.join(tasks)}; leave it out") from error
     said: set[str] = set()
     for result in results:
         for key, reason in result.details.get("unreadable", {}).items():

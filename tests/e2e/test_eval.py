@@ -134,7 +134,7 @@ def test_the_list_names_every_dataset_with_its_page(within):
         (["good", "--on", "set", "--on", "set"], "one after the other"),
         (["good", "--on", "set", "--against", "good"], "the same model"),
         (["good", "--on", "set", "--out", "bad.txt"], "cannot be made a folder"),
-        (["good", "--on", "set", "--points", "x.csv"], "points"),
+        (["good", "--on", "set", "--points", "x.csv"], "--points is of no use to zeroshot"),
     ],
     ids=lambda value: " ".join(value[1:]) if isinstance(value, list) else "",
 )
