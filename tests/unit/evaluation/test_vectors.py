@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from archives import plain
-from encoders import COLOURS, ColourEncoder
+from encoders import ColourEncoder
 
 from seesay.base.errors import DataError
 from seesay.evaluation.adapters import Wrapped
@@ -126,10 +126,13 @@ def test_a_changed_picture_or_order_is_another_digest(files, tmp_path):
     assert Files(paths[:-1], root).digest != files.digest
     parts = [Part(files, np.array(numbers)).digest for numbers in ([0, 1], [1, 0], [0, 1, 2])]
     assert len({*parts, files.digest}) == 4
-    before = paths[4].stat()
-    paths[4].write_bytes(plain(COLOURS["red"], (41, 40)))
+    content, before = paths[4].read_bytes(), paths[4].stat()
+    paths[4].write_bytes(content[:-1] + b"!")  # as long as before, and later
     os.utime(paths[4], ns=(before.st_atime_ns, before.st_mtime_ns + 1_000_000))
-    assert Files(paths, root).digest != files.digest
+    later = Files(paths, root).digest
+    paths[4].write_bytes(content + b"!")  # longer, and as old as before
+    os.utime(paths[4], ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert len({files.digest, later, Files(paths, root).digest}) == 3
 
 
 def test_folders_of_two_encoders_and_two_sets_are_apart():
