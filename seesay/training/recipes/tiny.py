@@ -1,4 +1,4 @@
-"""A small model on a small set, in about two minutes on two cores: to see that everything works."""
+"""A small model on a small set, in a minute and a half on two cores: to see that everything works."""
 
 from seesay.training.config import DataConfig, ModelConfig, OptimConfig, SaveConfig, TrainConfig
 
