@@ -4,6 +4,7 @@ Nothing is printed here.
 """
 
 import csv
+import dataclasses
 import io
 import json
 from collections.abc import Mapping, Sequence
@@ -205,5 +206,4 @@ def _of_pair(result: Result, found: Difference) -> dict[str, Any]:
 
 
 def _fields(one: Measure | Difference) -> Mapping[str, Any]:
-    names = ("name", "value", "low", "high", "p_value", "num_samples", "chance")
-    return {name: getattr(one, name) for name in names if hasattr(one, name)}
+    return {field.name: getattr(one, field.name) for field in dataclasses.fields(one) if field.name != "scores"}
