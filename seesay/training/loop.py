@@ -128,11 +128,13 @@ class _Run:
         undress(clip)
         trained = {name: tensor.clone() for name, tensor in clip.state_dict().items()}
         clip.to(self.state.device)
+        found: dict[float, dict[str, float]] = {}
         if self.config.model.start and self.evaluate is not None:
-            for line in wise.table(wise.report(clip, start, trained, self._measure, self.run)):
+            found = wise.report(clip, start, trained, self._measure, self.run)
+            for line in wise.table(found):
                 logger.info("%s", line)
         clip.load_state_dict(wise.mix(start, trained, self.config.wise) if self.config.wise < 1 else trained)
-        self._note(clip)
+        self._note(found.get(self.config.wise) or self._measure(clip))
         return write_trainee(trainee, self.run / "model")
 
     def _one_step(self, batch: Batch, waited_s: float) -> None:
@@ -168,13 +170,12 @@ class _Run:
         with self.state.averaged():
             clip = self.state.plain()
             if clip is not None:
-                self._note(clip)
+                self._note(self._measure(clip))
         gather(None)  # the others wait for the first one
         self.state.train_mode()
 
-    def _note(self, clip: Clip) -> None:
-        """Evaluate, log, and remember whether it was the best."""
-        numbers = self._measure(clip)
+    def _note(self, numbers: Mapping[str, float]) -> None:
+        """Log what was measured, and remember whether it was the best."""
         if not numbers:
             return
         step = self.state.step
