@@ -1,0 +1,39 @@
+"""Video files as moments: pictures in sRGB with the time at which they are on the screen.
+
+    from seesay.inputs.video import Every, frames
+
+    for frame in frames("holiday.mp4", Every(seconds=1.0), size_px=224):
+        print(frame.time_s, frame.image.size)
+
+* Times are the container's timestamps, in seconds from the first picture of the video stream; never a count of frames
+  over a rate. A file whose stream starts at 1.4 s therefore starts at 0 here; `VideoInfo.start_s` says by how much.
+* A moment is the picture that is on the screen at that time: the last one that has begun.
+* `frames(..., from_s=t)` gives exactly the frames of the whole run whose time is t or later, without reading what is
+  before. So a caller that was interrupted goes on with the time of the last frame it has kept.
+
+Importing this is cheap; PyAV is imported with the first file. Must not know a model, beyond how many pixels it takes.
+"""
+
+from seesay.inputs.video.animation import ANIMATION_SUFFIXES
+from seesay.inputs.video.info import VIDEO_SUFFIXES, VideoInfo, is_video, read_info
+from seesay.inputs.video.reading import Frame, frames
+from seesay.inputs.video.sampling import At, Every, KeyFrames, Sampling, Shots, Uniform
+from seesay.inputs.video.shots import color_histogram, find_cuts
+
+__all__ = [
+    "ANIMATION_SUFFIXES",
+    "VIDEO_SUFFIXES",
+    "At",
+    "Every",
+    "Frame",
+    "KeyFrames",
+    "Sampling",
+    "Shots",
+    "Uniform",
+    "VideoInfo",
+    "color_histogram",
+    "find_cuts",
+    "frames",
+    "is_video",
+    "read_info",
+]

@@ -1,0 +1,52 @@
+"""Where one shot ends and the next begins: decisions on arrays, without a file or a model.
+
+Shape legend: T pictures in the order of their times, H bins, E embedding.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from seesay.base.errors import UsageError
+
+HISTOGRAM_BINS = 48  # 16 of each of hue, saturation and value
+
+
+def color_histogram(image: Image.Image) -> NDArray[np.float32]:
+    """How much of each colour a picture has: 16 bins each of hue, saturation and value, each third summing to 1.
+
+    Args:
+        image: RGB, any size; 64 pixels of the longer side are looked at.
+
+    Returns:
+        (48,) float32.
+    """
+    small = image.convert("RGB")
+    small.thumbnail((64, 64), Image.Resampling.BOX)
+    counts = np.array(small.convert("HSV").histogram(), np.float32).reshape(3, 16, 16).sum(axis=2)
+    shares: NDArray[np.float32] = counts / counts.sum(axis=1, keepdims=True)
+    return shares.reshape(-1)
+
+
+def find_cuts(
+    histograms: NDArray[np.float32], vectors: NDArray[np.float32] | None = None, *, threshold: float = 0.4
+) -> NDArray[np.bool_]:
+    """Which pictures begin a new shot.
+
+    Args:
+        histograms: (T, H) rows of `color_histogram`.
+        vectors: (T, E) unit rows of an encoder, where there are any.
+        threshold: how different neighbours are across a cut, 0 the same to 1 nothing in common.
+
+    Returns:
+        (T,) the first is True: something begins there.
+    """
+    if vectors is not None and len(vectors) != len(histograms):
+        raise UsageError(f"one vector a picture is needed; got {len(vectors)} for {len(histograms)} pictures")
+    is_cut = np.ones(len(histograms), bool)
+    if len(histograms) > 1:
+        change = np.abs(np.diff(histograms, axis=0)).sum(axis=1) / 6
+        if vectors is not None:
+            change = (change + 1 - (vectors[1:] * vectors[:-1]).sum(axis=1)) / 2
+        is_cut[1:] = change > threshold
+    return is_cut
