@@ -13,6 +13,7 @@ TABLES = {
     "backends": "seesay.encoders:BACKENDS",
     "image-towers": "seesay.models:IMAGE_TOWERS",
     "text-towers": "seesay.models:TEXT_TOWERS",
+    "temporal-heads": "seesay.models:TEMPORAL_HEADS",
     "losses": "seesay.training.losses:LOSSES",
     "recipes": "seesay.training.recipes:RECIPES",
     "trackers": "seesay.training.trackers:TRACKERS",

@@ -13,3 +13,12 @@ TEXT_TOWERS: dict[str, str] = {
     "bert": "seesay.models.bert:Bert",
     "transformer": "seesay.models.text:TextTransformer",
 }
+
+TEMPORAL_HEADS: dict[str, str] = {
+    "mean": "seesay.models.temporal:Mean",
+    "convolution": "seesay.models.temporal:Convolution",
+    "lstm": "seesay.models.temporal:Lstm",
+    "transformer": "seesay.models.temporal:TemporalTransformer",
+    "class_transformer": "seesay.models.temporal:ClassTransformer",
+}
+"""What makes one vector of a video's frames."""
