@@ -1,5 +1,7 @@
 """Encoders for tests: tiny, exact, and understood by whoever reads a failing test."""
 
+import re
+
 import numpy as np
 from PIL import Image
 
@@ -39,7 +41,8 @@ class ColourEncoder:
         return self.encode_pixels(np.stack([self.transform(picture) for picture in opened]))
 
     def encode_texts(self, texts):
-        plain = [np.full((32, 32, 3), COLOURS[text.split()[-1]], np.uint8) for text in texts]
+        named = [[word for word in re.findall(r"\w+", text) if word in COLOURS] for text in texts]
+        plain = [np.full((32, 32, 3), COLOURS[words[-1]], np.uint8) for words in named]
         count = self.num_pixels
         vectors = self.encode_pixels(np.stack(plain))
         self.num_pixels = count

@@ -15,6 +15,7 @@ COMMANDS = {
     "index": "seesay.cli.index:index",
     "search": "seesay.cli.search:search",
     "classify": "seesay.cli.classify:classify",
+    "actions": "seesay.cli.actions:actions",
     "models": "seesay.cli.models:models",
     "export": "seesay.cli.export:export",
     "data": "seesay.cli.data:data",

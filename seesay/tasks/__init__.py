@@ -2,4 +2,5 @@
 
 TASKS = {
     "classify": "seesay.tasks.classify:classify",
+    "actions": "seesay.tasks.actions:actions",
 }

@@ -9,7 +9,7 @@ from seesay.base.errors import InputError
 from seesay.base.tables import resolve
 from seesay.tasks import TASKS
 
-ARGUMENTS = {"classify": (["red", "blue"],)}
+ARGUMENTS = {"classify": (["red", "blue"],), "actions": (["red", "blue"],)}
 
 
 def test_every_task_is_held_to_this():
