@@ -11,6 +11,7 @@ from seesay.cli.console import JsonOption, load_encoder, say, write
 
 if TYPE_CHECKING:
     from seesay.encoders.ready import BundleEncoder
+    from seesay.evaluation.adapters import Wrapped
     from seesay.evaluation.dataset import Dataset
     from seesay.evaluation.measure import Difference, Result
     from seesay.evaluation.prompts import Prompts
@@ -45,14 +46,18 @@ def evaluate(
     points: Annotated[
         Path | None, typer.Option(help="For robustness: a CSV of standard models' accuracies, to fit the line through.")
     ] = None,
+    views: Annotated[
+        str, typer.Option(metavar="CLIPSxCROPS", help="Of videos: how often each is looked at; the paper's best: 10x3.")
+    ] = "1x1",
     out: Annotated[Path | None, typer.Option(help="A folder for JSON, CSV, Markdown, and pictures.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Evaluate a model on datasets: zero-shot, retrieval, probes, robustness and more.
 
     An ADDRESS is a folder of classes, a folder or web address in CLIP_benchmark's layout, .tar files, a table (.csv,
-    .jsonl, .parquet), hf:org/name, or a name from `seesay eval list`. Each picture is encoded once and remembered;
-    stop it whenever you like. Every figure comes with a 95 % interval.
+    .jsonl, .parquet), hf:org/name, or a name from `seesay eval list`; of videos LAYOUT:PATH#PART, such as
+    ucf101:UCF101#test1 (docs/actions.md). Each picture is encoded once and remembered; stop it whenever you like. Every
+    figure comes with a 95 % interval.
     """
     if model == LIST and not on:
         list_datasets(as_json=as_json)
@@ -74,7 +79,8 @@ def evaluate(
     encoders = [load_encoder(name) for name in (model, against) if name]
     if len({encoder.id for encoder in encoders}) < len(encoders):
         raise UsageError(f"{model} and {against} are the same model, {encoders[0].id}; --against takes another one")
-    results, *rest = [_run(encoder, datasets, tasks, options) for encoder in encoders]
+    seeing = [_see(encoder, on, views) for encoder in encoders]
+    results, *rest = [_run(encoder, datasets, tasks, options) for encoder in seeing]
     others = rest[0] if rest else []
     differences = compare(results, others) if others else []
     rows = make_rows([*results, *others], datasets)
@@ -125,8 +131,33 @@ def read_prompts(name: str) -> "Prompts":
     return read_templates(path) if path.is_file() else find_prompts(name)
 
 
+def _see(encoder: "BundleEncoder", on: Sequence[str], views: str) -> "BundleEncoder | Wrapped":
+    """The encoder as the datasets take it: of pictures, or of videos.
+
+    Raises:
+        UsageError: both kinds at once, or views that are no two numbers.
+    """
+    from seesay.data.videos import is_video_address
+
+    num_videos = sum(map(is_video_address, on))
+    if not num_videos:
+        return encoder
+    if num_videos < len(on):
+        raise UsageError("evaluate videos and pictures one after the other")
+    from seesay.encoders.video import as_video_encoder
+    from seesay.evaluation.adapters import from_video
+
+    clips, _, crops = views.partition("x")
+    if not (clips.isdigit() and crops in ("1", "3") and int(clips)):
+        raise UsageError(f"--views takes how many clips and 1 or 3 crops, such as 10x3; got {views!r}")
+    return from_video(as_video_encoder(encoder, num_views=int(clips), num_crops=int(crops)))
+
+
 def _run(
-    encoder: "BundleEncoder", datasets: "Sequence[Dataset]", tasks: Sequence[str], options: "Mapping[str, Any]"
+    encoder: "BundleEncoder | Wrapped",
+    datasets: "Sequence[Dataset]",
+    tasks: Sequence[str],
+    options: "Mapping[str, Any]",
 ) -> "list[Result]":
     from seesay.evaluation.run import evaluate as run
 

@@ -1,22 +1,25 @@
 """What `seesay train` measures while it runs: retrieval on held-out pairs, zero-shot on labelled pictures."""
 
+import dataclasses
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seesay.base.errors import DataError, InputError
+from seesay.base.errors import DataError, InputError, UsageError
 from seesay.cli.console import say
 from seesay.data import open_source
 from seesay.data.source import Example, Pass
+from seesay.data.videos import is_video_address
 from seesay.evaluation.adapters import Wrapped
 from seesay.evaluation.datasets import open_dataset
 from seesay.evaluation.retrieval import recall
 from seesay.evaluation.run import evaluate as evaluate_on
 from seesay.inputs.transform import ImageTransform, load_pixels
 from seesay.models.clip import Clip
-from seesay.training.live import LiveModel
+from seesay.models.temporal_clip import VideoClip
+from seesay.training.live import HeldOutVideos, LiveModel
 from seesay.training.trainee import Trainee
 
 if TYPE_CHECKING:
@@ -74,6 +77,7 @@ def zero_shot_on(address: str) -> "Evaluate":
         DataError: the dataset is not there, or cannot be read.
     """
     dataset = open_dataset(address)
+    videos = HeldOutVideos()
 
     def evaluate(clip: Clip, trainee: Trainee) -> dict[str, float]:
         model = LiveModel(clip, trainee)
@@ -84,6 +88,10 @@ def zero_shot_on(address: str) -> "Evaluate":
             scale=model.scale,
             read=ImageTransform(trainee.bundle.image),
         )
+        if is_video_address(address):
+            if not isinstance(clip, VideoClip):
+                raise UsageError(f"{address} is of videos, and this run is on pictures; set model.video.num_frames")
+            wrapped = dataclasses.replace(wrapped, open=videos.reader(clip, trainee), read=lambda clip: clip)
         with tempfile.TemporaryDirectory() as folder:  # vectors of these weights are of no use to the next evaluation
             (result,) = evaluate_on(wrapped, [dataset], ["zeroshot"], cache=Path(folder))
         return {f"zero_shot_{one.name}": one.value for one in result.measures}

@@ -13,11 +13,12 @@ SOURCES: dict[str, str] = {
     "folder": "seesay.data.table:open_folder",
     "manifest": "seesay.data.table:open_manifest",
     "tars": "seesay.data.tars:Tars",
+    "videos": "seesay.data.videos:open_table",
 }
 
 
 def open_source(address: str) -> "Source":
-    """A folder of pairs, a manifest (.csv, .tsv, .jsonl, .parquet), or WebDataset tars, by how the address looks.
+    """A folder of pairs, a manifest (.csv, .tsv, .jsonl, .parquet), WebDataset tars, or `LAYOUT:PATH[#PART]` videos.
 
     Raises:
         DataError: there is nothing of the kind, or it cannot be read.
@@ -27,7 +28,10 @@ def open_source(address: str) -> "Source":
     from seesay.base.errors import DataError
     from seesay.base.tables import resolve
     from seesay.data.table import MANIFESTS
+    from seesay.data.videos import is_video_address
 
+    if is_video_address(address):
+        return resolve(SOURCES, "videos", kind="source")(address)  # type: ignore[no-any-return]
     path = Path(address).expanduser()
     if address.startswith("pipe:") or "://" in address or ".tar" in address:
         return resolve(SOURCES, "tars", kind="source")(address)  # type: ignore[no-any-return]

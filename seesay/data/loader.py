@@ -12,10 +12,11 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, TypeAlias
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,8 +39,8 @@ _AUGMENTATION = 0  # sets the stream of draws apart from the feed's
 class Batch(NamedTuple):
     """What one step needs."""
 
-    pixels: NDArray[np.uint8]
-    """(B, S, S, 3), not normalised."""
+    pixels: NDArray[np.uint8] | NDArray[np.float32]
+    """(B, S, S, 3), not normalised; of videos (B, T, S, S, 3), or (B, T, E) vectors of their frames."""
     ids: NDArray[np.int64]
     """(M, L), trimmed to the longest text of the batch."""
     mask: NDArray[np.int64]
@@ -67,6 +68,8 @@ class Preparation:
     captions: Captions = "one"
     """Of an example with several: one, drawn anew in each pass, or all, which are all positives."""
     seed: int = 0
+    read: Callable[[Path | bytes, np.random.Generator], NDArray[np.uint8] | NDArray[np.float32]] | None = None
+    """Of examples that are no pictures, what makes arrays of them; `augment` is then not asked."""
 
 
 class Loader:
@@ -175,7 +178,7 @@ class Loader:
         groups = np.array([sample.group for sample in samples], dtype=np.int64)
         last = samples[-1]
         return Batch(
-            pixels=np.stack([sample.pixels for sample in samples]),
+            pixels=cast(Any, np.stack([sample.pixels for sample in samples])),
             ids=tokens.ids,
             mask=tokens.mask,
             image_groups=groups,
@@ -187,7 +190,7 @@ class Loader:
 
 
 class _Sample(NamedTuple):
-    pixels: NDArray[np.uint8]
+    pixels: NDArray[np.uint8] | NDArray[np.float32]
     rows: list[list[int]]
     """The tokens of each caption."""
     captions: tuple[str, ...]
@@ -209,9 +212,13 @@ def _prepare(drawn: Drawn, how: Preparation) -> _Sample | Damaged:
         if how.captions == "one":
             captions = (captions[random.integers(len(captions))],)
         rows = how.tokenizer.rows(captions, truncate=True)
-        # a crop takes at least 90 % of the area, so a tenth more than S is enough to cut from
-        pixels = how.augment(open_picture(example.image, target_px=how.size_px * 10 // 9), how.size_px, random)
+        pixels = _read_picture(example.image, how, random) if how.read is None else how.read(example.image, random)
     except InputError as error:
         return Damaged(example.key, str(error))
     group = example.group if example.group is not None else example.key
     return _Sample(pixels, rows, captions, number_of(group), example.key, drawn.cursor)
+
+
+def _read_picture(image: Path | bytes, how: Preparation, random: np.random.Generator) -> NDArray[np.uint8]:
+    # a crop takes at least 90 % of the area, so a tenth more than S is enough to cut from
+    return how.augment(open_picture(image, target_px=how.size_px * 10 // 9), how.size_px, random)

@@ -9,13 +9,17 @@ Shape legend: N pictures or texts, E embedding.
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from seesay.base.errors import InputError
 from seesay.encoders.encoder import Vectors
+from seesay.encoders.video import VideoEncoder
+from seesay.inputs.pictures import Source, open_picture
 
 SCALE = 100.0
 """What CLIP's temperature ends at; source: CLIP, arXiv:2103.00020, section 2.5."""
@@ -38,8 +42,12 @@ class Wrapped:
     """n sentences -> (n, E), of any length."""
     scale: float = SCALE
     """What a cosine is multiplied by before a softmax."""
-    read: Callable[[Image.Image], Any] = _same
-    """From an upright RGB picture to what `encode_images` takes; called in several threads."""
+    read: Callable[[Any], Any] = _same
+    """From what `open` gives to what `encode_images` takes; called in several threads."""
+    open: Callable[[Source], Any] = open_picture
+    """From a dataset's source to an upright RGB picture; of videos, to what `read` takes."""
+    probes_vectors: bool = False
+    """Whether probes are fitted on its vectors, there being nothing before a projection (videos)."""
 
 
 class _OpenClip(Protocol):
@@ -124,6 +132,24 @@ def from_transformers(model: Any, processor: Any) -> Wrapped:
         encode_images=encode_images,
         encode_texts=encode_texts,
         scale=SCALE if scale is None else float(scale.float().exp()),
+    )
+
+
+def from_video(encoder: VideoEncoder) -> Wrapped:
+    """A model for videos; each becomes its vector where it is read, because its frames are too many to wait."""
+
+    def read(source: Source) -> Vectors:
+        if not isinstance(source, str | Path):
+            raise InputError("it is no video's path")
+        return encoder.encode_video(source)
+
+    return Wrapped(
+        id=encoder.id,
+        encode_images=np.stack,
+        encode_texts=encoder.encode_texts,
+        scale=encoder.scale,
+        open=read,
+        probes_vectors=True,
     )
 
 

@@ -151,6 +151,8 @@ class EncodedView:
             UsageError: this encoder does not give them.
         """
         if isinstance(self._model, Wrapped):
+            if self._model.probes_vectors:
+                return self.images()
             raise UsageError(f"{self.encoder} gives no features before the projection, which a probe is fitted on")
         return self._encode(True).rows[FEATURES]
 

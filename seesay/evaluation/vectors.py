@@ -29,7 +29,7 @@ from seesay.base.errors import DataError, InputError
 from seesay.encoders.encoder import Encoder, Vectors
 from seesay.evaluation.adapters import Wrapped, unit_rows
 from seesay.evaluation.dataset import Pictures
-from seesay.inputs.pictures import Source, open_picture
+from seesay.inputs.pictures import Source
 from seesay.inputs.transform import load_pixels
 
 BLOCK = 256
@@ -82,7 +82,7 @@ def sight_of(encoder: Encoder | Wrapped, *, with_features: bool) -> Sight:
     if isinstance(encoder, Wrapped):
         wrapped = encoder
         return Sight(
-            lambda source: wrapped.read(open_picture(source)),
+            lambda source: wrapped.read(wrapped.open(source)),
             lambda some: {IMAGES: unit_rows(wrapped.encode_images(some))},
             (IMAGES,),
         )

@@ -178,8 +178,8 @@ def build(config: Mapping[str, Any]) -> Clip:
 
 
 def normalize_pixels(pixels: Tensor, mean: Tensor, std: Tensor) -> Tensor:
-    """(B, S, S, 3) uint8 -> (B, 3, S, S) float; `mean` and `std` are (3,), of RGB in [0, 1]."""
-    return ((pixels.to(mean.dtype) / 255 - mean) / std).permute(0, 3, 1, 2)
+    """(..., S, S, 3) uint8 -> (..., 3, S, S) float; `mean` and `std` are (3,), of RGB in [0, 1]."""
+    return ((pixels.to(mean.dtype) / 255 - mean) / std).movedim(-1, -3)
 
 
 def _build_tower(config: Mapping[str, Any], side: str, table: Mapping[str, str]) -> Any:

@@ -14,6 +14,22 @@ Loss: TypeAlias = Literal["softmax", "sigmoid", "matching"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class VideoConfig:
+    """How it sees videos, where it is trained on videos; the words are those of `seesay.models.temporal`."""
+
+    num_frames: int = 0
+    """Frames of a clip; 0 to train on pictures."""
+    tower: Literal["frames", "shift", "joint"] = "frames"
+    """Whether frames meet inside the image tower; "shift" and "joint" need a vision transformer."""
+    head: Literal["mean", "convolution", "lstm", "transformer", "class_transformer"] = "transformer"
+    """What makes one vector of the frames'; "mean" with a joint tower."""
+    num_layers: int = 6
+    """Of a transformer as head."""
+    is_alone: bool = False
+    """Train the temporal part only; towers, projections and scale stay."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ModelConfig:
     """What is trained."""
 
@@ -38,6 +54,7 @@ class ModelConfig:
     """Compute blocks again in the backward pass instead of keeping what they made: less memory, a third more time."""
     compile: bool = False
     """Compile the towers with torch.compile."""
+    video: VideoConfig = field(default_factory=VideoConfig)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,6 +68,11 @@ class DataConfig:
     captions: Literal["one", "all"] = "one"
     """Of a picture with several: one drawn in each pass, or all as positives (needs the loss "matching")."""
     augment: Literal["square_crop", "random_resized_crop", "squash"] = "square_crop"
+    flip: bool = True
+    """Of videos: mirror every other clip. Leave it out where left and right are the answer."""
+    vectors: str = ""
+    """Of videos: a folder that keeps the vectors of their frames, made by model.start when they first come. Then the
+    image tower is not run again, and the temporal part (and the text tower, unless is_alone) learns in minutes."""
     threads: int = 4
     most_bad: float = 0.05
     """Share of examples that cannot be used above which the run stops."""
@@ -73,6 +95,8 @@ class OptimConfig:
     clip_norm: float = 0.0
     """The longest gradient; 0 for any."""
     muon_lr: float = 0.02
+    temporal_lr: float = 10.0
+    """The rate of a video model's temporal part over that of the rest; source: ActionCLIP's f_ratio."""
     ema: float = 0.0
     """Decay of a running mean of the weights, kept beside them; 0 for none."""
 

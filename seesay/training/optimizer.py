@@ -26,7 +26,8 @@ def make_optimizers(model: nn.Module, config: OptimConfig) -> list[torch.optim.O
         if parameter.requires_grad:
             is_muon = config.name == "muon" and parameter.ndim == 2 and _IN_BLOCK.search(name) is not None
             # numbers by themselves: FSDP keeps them whole, and one call cannot move both kinds
-            key = (min(parameter.ndim, 2), _depth_factor(name, model, config.layer_decay), is_muon)
+            factor = config.temporal_lr if name.startswith("temporal.") else 1.0
+            key = (min(parameter.ndim, 2), factor * _depth_factor(name, model, config.layer_decay), is_muon)
             groups.setdefault(key, []).append(parameter)
 
     def of(wanted: bool, lr: float) -> list[dict[str, object]]:

@@ -17,6 +17,7 @@ from seesay.encoders.bundle import write_atomically
 from seesay.training.config import TrainConfig, flat, from_json, to_json
 from seesay.training.losses.world import World
 from seesay.training.trainee import Trainee, tokenizer_of
+from seesay.training.videos import check_videos, clip_reader
 
 CONFIG = "config.json"
 _FREE = ("save.", "log_every", "evaluate_every", "on_spike", "data.threads", "data.most_bad", "trackers", "parallel")
@@ -40,6 +41,7 @@ def check(config: TrainConfig, world: World) -> None:
         )
     if data.captions == "all" and config.loss != "matching":
         raise UsageError("data.captions=all makes several texts right for a picture: that takes loss=matching")
+    check_videos(config)
     if config.steps < 1 or config.save.every_steps < 1 or config.log_every < 1:
         raise UsageError("steps, save.every_steps and log_every count from 1")
 
@@ -82,6 +84,7 @@ def open_loader(config: TrainConfig, trainee: Trainee, world: World, cursor: dic
         tokenizer=tokenizer_of(trainee),
         captions=data.captions,
         seed=config.seed,
+        read=clip_reader(config, trainee.bundle.image.size_px),
     )
     feed = Feed(sources, seed=config.seed, rank=world.rank, size=world.size, cursor=cursor.get("feed"))
     bad, seen = cursor.get("counts", (0, 0))

@@ -39,7 +39,7 @@ class OnDevice(NamedTuple):
     """A batch where the model is."""
 
     images: Tensor
-    """(B, 3, S, S) normalised float."""
+    """(B, 3, S, S) normalised float; of videos what `VideoClip` takes."""
     ids: Tensor
     mask: Tensor
     image_groups: Tensor
@@ -56,7 +56,8 @@ def to_device(batch: Batch, mean: Tensor, std: Tensor, taught: tuple[Tensor, Ten
     else:
         pixels, *rest = (tensor.to(mean.device) for tensor in (pixels, *rest))
     ids, mask, image_groups, text_groups = rest
-    return OnDevice(normalize_pixels(pixels, mean, std), ids, mask, image_groups, text_groups, taught)
+    images = normalize_pixels(pixels, mean, std) if pixels.dtype == torch.uint8 else pixels  # vectors of frames
+    return OnDevice(images, ids, mask, image_groups, text_groups, taught)
 
 
 def find_loss(name: str, world: World) -> Callable[[ClipOutput, OnDevice], Tensor]:

@@ -24,16 +24,20 @@ from seesay.encoders import recipes
 from seesay.encoders.bundle import TOKENIZER, Bundle, write_bundle
 from seesay.encoders.catalog import open_bundle
 from seesay.encoders.export import export
+from seesay.encoders.temporal import PREFIX, load_video_clip, write_temporal
 from seesay.encoders.torch import load_clip, stored_state
+from seesay.encoders.video import read_temporal
 from seesay.inputs import openai
 from seesay.inputs.tokenizer import Tokenizer
 from seesay.models import variants
 from seesay.models.clip import Clip, build
 from seesay.models.resnet import Bottleneck
+from seesay.models.temporal import make_config
+from seesay.models.temporal_clip import VideoClip
 from seesay.models.transformer import Block
 from seesay.models.variants import VARIANTS, Variant
 from seesay.models.vit import ViT
-from seesay.training.config import ModelConfig, TrainConfig
+from seesay.training.config import ModelConfig, TrainConfig, VideoConfig
 
 _TINY_TEXT = variants.text(192, 4, context_length=32)
 TINY: dict[str, Variant] = {
@@ -77,6 +81,8 @@ def open_trainee(config: ModelConfig, *, seed: int) -> Trainee:
         torch.manual_seed(seed)
         clip, tokenizer = build(variant.model), openai.tokenizer_json()
         bundle = _fresh_bundle(config.variant, variant)
+    if config.video.num_frames:
+        clip = _with_time(clip, bundle if config.start else None, config.video, seed)
     if config.image_size:
         bundle = replace(bundle, image=replace(bundle.image, size_px=config.image_size))
     return Trainee(clip=clip, bundle=bundle, tokenizer=tokenizer)
@@ -106,9 +112,18 @@ def dress(clip: Clip, config: TrainConfig) -> None:
             not isinstance(clip.image_tower, ViT)
             or not 0 <= model.patch_dropout < 1
             or clip.image_tower.config.rotary_grid
+            or (model.video.num_frames and model.video.tower != "frames")
         ):
-            raise UsageError("model.patch_dropout is a share below 1, and goes with a ViT without rotary positions")
+            raise UsageError(
+                "model.patch_dropout is a share below 1, and goes with a ViT without rotary positions whose frames do "
+                "not look at each other"
+            )
         clip.image_tower.patch_dropout = model.patch_dropout
+    if model.video.num_frames:
+        for name, parameter in clip.named_parameters():
+            is_left = model.video.is_alone and not name.startswith(PREFIX)
+            if is_left or (config.data.vectors and name.startswith("image_")):
+                parameter.requires_grad_(False)
     if model.lock_image:
         _lock(cast(nn.Module, clip.image_tower), model.unlocked_blocks)
     if model.lora_rank:
@@ -143,8 +158,11 @@ def write_trainee(trainee: Trainee, folder: Path) -> Bundle:
     scale, bias = float(clip.log_scale.detach().exp()), None if clip.bias is None else float(clip.bias.detach())
     model = {**trainee.bundle.model, "has_bias": bias is not None}
     bundle = replace(trainee.bundle, folder=folder, model=model, logit_scale=scale, logit_bias=bias, calibration=None)
-    write_bundle(bundle, stored_state(clip), trainee.tokenizer, {})
+    weights = {name: array for name, array in stored_state(clip).items() if not name.startswith(PREFIX)}
+    bundle = write_bundle(bundle, weights, trainee.tokenizer, {})
     export(folder)
+    if isinstance(clip, VideoClip):
+        write_temporal(bundle, clip.temporal_config, clip.state_dict())
     return Bundle.open(folder)
 
 
@@ -178,6 +196,26 @@ def _fresh_bundle(name: str, variant: Variant) -> Bundle:
         calibration=None,
         files={},
     )
+
+
+def _with_time(clip: Clip, bundle: Bundle | None, config: VideoConfig, seed: int) -> VideoClip:
+    """The model with a temporal part: that of the bundle it starts from where there is one, else a fresh one."""
+    if bundle is not None and read_temporal(bundle.folder) is not None:
+        video = load_video_clip(bundle)
+        there, asked = video.temporal_config, (config.num_frames, config.tower, config.head)
+        if (there.num_frames, there.tower, there.head) != asked:
+            raise UsageError(
+                f"{bundle.folder} sees {there.num_frames} frames with tower {there.tower!r} and head {there.head!r}; "
+                f"model.video asks for {config.num_frames}, {config.tower!r} and {config.head!r}: ask for what is there"
+            )
+        for parameter in video.parameters():
+            parameter.requires_grad_(True)
+        return video
+    torch.manual_seed(seed)
+    shape = make_config(
+        clip.dim, num_frames=config.num_frames, tower=config.tower, head=config.head, num_layers=config.num_layers
+    )
+    return VideoClip(clip, shape)
 
 
 def _lock(tower: nn.Module, num_unlocked: int) -> None:

@@ -17,6 +17,7 @@ OPENERS: dict[str, str] = {
     "webdataset": "seesay.evaluation.datasets.webdataset:open_webdataset",
     "manifest": "seesay.evaluation.datasets.manifest:open_manifest",
     "huggingface": "seesay.evaluation.datasets.huggingface:open_huggingface",
+    "videos": "seesay.evaluation.datasets.videos:open_video_dataset",
 }
 
 
@@ -25,7 +26,8 @@ def open_dataset(address: str, *, with_train: bool = False) -> "Dataset":
 
     Args:
         address: `[NAME=]ADDRESS[#SPLIT]`: a folder of classes, a folder or address in CLIP_benchmark's layout, tars, a
-            manifest (.csv, .tsv, .jsonl, .parquet, .json), `hf:org/name`, or a name of the catalog.
+            manifest (.csv, .tsv, .jsonl, .parquet, .json), `hf:org/name`, a name of the catalog, or videos as
+            `LAYOUT:PATH[#PART]` (see `seesay.data.videos`), which take an encoder of videos.
         with_train: also open the split to train a probe on, which may have to be fetched.
 
     Raises:

@@ -9,6 +9,7 @@ import platformdirs
 
 from seesay.base.errors import DataError
 from seesay.data.table import MANIFESTS
+from seesay.data.videos import is_video_address
 from seesay.evaluation.catalog import Entry, find_entry, guess_entry
 
 HUGGINGFACE = "hf:"
@@ -54,6 +55,9 @@ def read_address(address: str, *, with_train: bool = False) -> Asked:
         DataError: it is a name of the catalog and not on this machine.
         UnknownNameError: it names a dataset that the catalog does not have.
     """
+    if is_video_address(address):
+        place, _, part = address.partition("#")
+        return Asked(place=place, split=part or None, with_train=with_train)
     entry, place = None, address
     if (named := _NAMED.fullmatch(address)) and not Path(address).exists():
         entry, place = find_entry(named[1]), named[2]
@@ -75,6 +79,8 @@ def kind_of(asked: Asked) -> str:
         DataError: there is nothing, or nothing of a known kind.
     """
     place, path = asked.place, asked.path
+    if is_video_address(place):
+        return "videos"
     if place.startswith(HUGGINGFACE):
         return "huggingface"
     if "://" in place:

@@ -20,6 +20,8 @@ RECIPES: dict[str, str] = {
     "yfcc15m_rn50": "seesay.training.recipes.yfcc15m_rn50:yfcc15m_rn50",
     "lit_finetune": "seesay.training.recipes.lit_finetune:lit_finetune",
     "lora_finetune": "seesay.training.recipes.lora_finetune:lora_finetune",
+    "actions": "seesay.training.recipes.actions:actions",
+    "actions_head": "seesay.training.recipes.actions_head:actions_head",
     "tiny": "seesay.training.recipes.tiny:tiny",
     "openclipart_vit_tiny": "seesay.training.recipes.openclipart_vit_tiny:openclipart_vit_tiny",
 }
@@ -39,12 +41,19 @@ def find_recipe(name: str) -> "TrainConfig":
 
 def shrink(config: "TrainConfig") -> "TrainConfig":
     """The recipe for two steps of eight pairs with the smallest model of its kind; loss, optimiser and parts stay."""
+    video = config.model.video
     variant = "tiny-resnet" if config.model.variant.startswith("RN") else "tiny"
     return dataclasses.replace(
         config,
-        model=dataclasses.replace(config.model, variant=variant, compile=False),
+        model=dataclasses.replace(
+            config.model,
+            variant=variant,
+            start="",
+            compile=False,
+            video=dataclasses.replace(video, num_frames=min(video.num_frames, 2), num_layers=1),
+        ),
         optim=dataclasses.replace(config.optim, warmup_steps=1),
-        data=dataclasses.replace(config.data, threads=1),
+        data=dataclasses.replace(config.data, threads=1, vectors=""),
         steps=2,
         batch_size=8,
         micro_batch=min(config.micro_batch, 4),

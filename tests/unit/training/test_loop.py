@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import smallest
 import torch
+from clips import make_clips
 from torch._dynamo.backends import debugging as backends
 
 from seesay.base.errors import DataError, TrainingError, UsageError
@@ -151,7 +152,8 @@ def test_it_learns_and_says_so(pairs, tmp_path):
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_recipe_takes_two_steps(name, pairs, tmp_path):
     config = shrink(find_recipe(name))
-    config = dataclasses.replace(config, data=dataclasses.replace(config.data, sources=(pairs,)))
+    source = make_clips(tmp_path / "clips") if config.model.video.num_frames else pairs
+    config = dataclasses.replace(config, data=dataclasses.replace(config.data, sources=(source,)))
     assert from_json(to_json(config)) == config
     assert train(config, tmp_path / "run").name.startswith("tiny")
     assert len(read_log(tmp_path / "run")) == 2

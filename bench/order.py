@@ -1,0 +1,178 @@
+"""What each way to see several frames can tell of their order: the clips of a pair differ in nothing else.
+
+    python bench/order.py [--steps 600] [--sheet sheet.png]
+
+Clips are made of photographs (scikit-image's and scikit-learn's, which `make demo` brings): a part of one moves over a
+part of another. The second label of each pair is the first one in reverse: left and right, grow and shrink, appear and
+vanish. So the same pictures belong to both, the mean of their vectors is the same, and a model that cannot see order
+gets exactly half. Each model is a tiny CLIP trained from nothing by `seesay train` itself, and judged on photographs
+that it has not seen.
+"""
+
+import argparse
+import logging
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from seesay.data.actions import TEMPLATES
+from seesay.data.videos import open_videos
+from seesay.inputs.clips import middle_places, read_frames
+from seesay.inputs.sheet import Tile, draw_sheet
+from seesay.inputs.transform import ImageTransform
+from seesay.models import variants
+from seesay.models.clip import Clip
+from seesay.models.variants import Variant
+from seesay.training import trainee
+from seesay.training.config import DataConfig, ModelConfig, OptimConfig, SaveConfig, TrainConfig, VideoConfig
+from seesay.training.live import LiveModel
+from seesay.training.loop import train
+from seesay.training.trainee import Trainee
+
+PHOTOS = Path(__file__).parents[1] / ".demo" / "photos"
+PAIRS = (("moving left", "moving right"), ("growing", "shrinking"), ("appearing", "vanishing"))
+LABELS = tuple(label for pair in PAIRS for label in pair)
+WAYS: dict[str, VideoConfig] = {
+    "mean": VideoConfig(num_frames=8, head="mean"),
+    "convolution": VideoConfig(num_frames=8, head="convolution"),
+    "LSTM": VideoConfig(num_frames=8, head="lstm"),
+    "transformer": VideoConfig(num_frames=8, head="transformer", num_layers=2),
+    "class transformer": VideoConfig(num_frames=8, head="class_transformer", num_layers=2),
+    "shift, mean": VideoConfig(num_frames=8, tower="shift", head="mean"),
+    "joint": VideoConfig(num_frames=8, tower="joint", head="mean"),
+}
+VARIANT = Variant(
+    model=variants.clip(64, variants.vit(64, 16, 128, 4, 4), variants.text(64, 2, context_length=32)), family="clip"
+)
+SIDE, NUM_FRAMES = 72, 16
+HELD_OUT = ("coffee.png", "coins.png", "flower.jpg", "gravel.png", "motorcycle_left.png", "retina.jpg")
+
+
+def main() -> None:
+    """Make clips, train every way, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--clips", type=int, default=60, help="clips of each label to train on; half as many to test")
+    parser.add_argument("--ways", nargs="*", default=list(WAYS))
+    parser.add_argument("--sheet", type=Path)
+    arguments = parser.parse_args()
+    logging.getLogger("seesay").setLevel(logging.ERROR)
+    trainee.TINY["order"] = VARIANT
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        photos = sorted(path for path in PHOTOS.iterdir() if path.stem != "motorcycle_right")  # the left one again
+        make_clips(root / "train", [path for path in photos if path.name not in HELD_OUT], arguments.clips, seed=0)
+        make_clips(root / "test", [path for path in photos if path.name in HELD_OUT], arguments.clips // 2, seed=1)
+        if arguments.sheet:
+            draw(root / "test").save(arguments.sheet)
+        print(f"torch {torch.__version__}, {torch.get_num_threads()} threads; {arguments.steps} steps of 16 clips")
+        print(f"{'':<20}" + "".join(f"{' / '.join(pair):>28}" for pair in PAIRS) + f"{'of six':>10}{'minutes':>10}")
+        for way in arguments.ways:
+            began = time.perf_counter()
+            found = run(root, WAYS[way], arguments.steps)
+            minutes = (time.perf_counter() - began) / 60
+            cells = "".join(f"{found[pair[0]]:>28.1%}" for pair in PAIRS)
+            print(f"{way:<20}{cells}{found['six']:>10.1%}{minutes:>10.1f}", flush=True)
+
+
+def run(root: Path, video: VideoConfig, steps: int) -> dict[str, float]:
+    """Train one way and judge it."""
+    config = TrainConfig(
+        model=ModelConfig(variant="order", video=video),
+        data=DataConfig(sources=(f"videos:{root}#train",), flip=False, threads=2),
+        optim=OptimConfig(lr=1e-3, weight_decay=0.1, warmup_steps=30, clip_norm=1.0, temporal_lr=1.0),
+        save=SaveConfig(every_steps=10_000),
+        loss="matching",
+        steps=steps,
+        batch_size=16,
+        log_every=steps,
+    )
+    found: dict[str, float] = {}
+
+    def evaluate(clip: Clip, trained: Trainee) -> Mapping[str, float]:
+        found.update(judge(clip, trained, f"videos:{root}#test"))
+        return found
+
+    with tempfile.TemporaryDirectory() as folder:
+        train(config, Path(folder) / "run", evaluate=evaluate)
+    return found
+
+
+def judge(clip: Clip, trained: Trainee, address: str) -> dict[str, float]:
+    """Accuracy between the two labels of each pair, and among all six."""
+    model, transform, videos = LiveModel(clip, trained), ImageTransform(trained.bundle.image), open_videos(address)
+    pixels = [
+        np.stack([transform(frame) for frame in read_frames(video.path, middle_places(8))]) for video in videos.videos
+    ]
+    texts = [model.encode_texts([each.replace("{}", name) for each in TEMPLATES]).mean(0) for name in videos.classes]
+    scores: NDArray[np.float32] = model.encode_pixels(pixels) @ np.stack(texts).T
+    truth = np.array([video.labels[0] for video in videos.videos])
+    found = {"six": float((scores.argmax(axis=1) == truth).mean())}
+    for pair in PAIRS:
+        own = [videos.classes.index(label) for label in pair]
+        rows = np.isin(truth, own)
+        found[pair[0]] = float((np.array(own)[scores[rows][:, own].argmax(axis=1)] == truth[rows]).mean())
+    return found
+
+
+def make_clips(root: Path, photos: list[Path], count: int, *, seed: int) -> None:
+    """So many clips of each label, as folders of frames; one clip of a pair is the other in reverse."""
+    random = np.random.default_rng(seed)
+    pictures = [Image.open(path).convert("RGB") for path in photos]
+    for first, second in PAIRS:
+        for number in range(count):
+            behind, before = random.choice(len(pictures), 2, replace=False)
+            frames = draw_frames(second, pictures[behind], pictures[before], random)
+            for label, some in ((second, frames), (first, frames[::-1])):
+                folder = root / label.replace(" ", "_") / f"{number:03}"
+                folder.mkdir(parents=True)
+                for place, frame in enumerate(some):
+                    frame.save(folder / f"img_{place + 1:05}.png", compress_level=1)
+
+
+def draw_frames(label: str, behind: Image.Image, before: Image.Image, random: np.random.Generator) -> list[Image.Image]:
+    """The frames of one clip of the second label of a pair."""
+    ground, thing = (_part(picture, random) for picture in (behind, before))
+    size, (x, y) = random.uniform(0.35, 0.5) * SIDE, random.uniform(0.35, 0.65, 2) * SIDE
+    frames = []
+    for share in np.linspace(0, 1, NUM_FRAMES):
+        wide, centre, opacity = size, x, 1.0
+        if label == "moving right":
+            centre = (0.2 + 0.6 * share) * SIDE
+        elif label == "shrinking":
+            wide = (0.8 - 0.6 * share) * SIDE
+        else:
+            opacity = 1.0 - share
+        side = max(4, round(wide))
+        mask = Image.new("L", (side, side))
+        ImageDraw.Draw(mask).ellipse((0, 0, side - 1, side - 1), fill=round(255 * opacity))
+        frame = ground.copy()
+        frame.paste(thing.resize((side, side)), (round(centre - side / 2), round(y - side / 2)), mask)
+        frames.append(frame)
+    return frames
+
+
+def _part(picture: Image.Image, random: np.random.Generator) -> Image.Image:
+    """A random square, at least a quarter of the shorter side."""
+    side = int(random.uniform(0.25, 0.8) * min(picture.size))
+    left, top = (int(random.integers(0, length - side + 1)) for length in picture.size)
+    return picture.crop((left, top, left + side, top + side)).resize((SIDE, SIDE), Image.Resampling.LANCZOS)
+
+
+def draw(root: Path) -> Image.Image:
+    """Four moments of the first clip of each label."""
+    tiles = []
+    for folder in sorted(root.iterdir()):
+        for place, frame in enumerate(read_frames(next(iter(sorted(folder.iterdir()))), middle_places(4))):
+            tiles.append(Tile(frame, folder.name.replace("_", " ") if place == 0 else ""))
+    return draw_sheet(tiles, columns=4, tile_px=96, lines=1)
+
+
+if __name__ == "__main__":
+    main()
