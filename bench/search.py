@@ -30,7 +30,8 @@ import seesay
 from seesay.encoders import load
 from seesay.inputs.transform import load_pixels
 from seesay.search.matrix import Matrix
-from seesay.search.store import NewFile, Store
+from seesay.search.rows import FilePart, NewItem
+from seesay.search.store import Store
 
 DIM = 512
 TOP = 10
@@ -44,7 +45,7 @@ from seesay.search.store import Store
 store = Store(Path(sys.argv[1]), create=False)
 with store.snapshot():
     ids, scores = Matrix.of(store).top(np.load(sys.argv[2]), limit=10)
-    rows = store.items(ids.tolist())
+    rows = store.items.rows(ids.tolist())
 took = time.perf_counter() - begun
 status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
 print(json.dumps({"took_s": took, "peak_mb": int(status["VmHWM"].split()[0]) / 1024}))
@@ -104,12 +105,12 @@ def fill(folder: Path, rows: NDArray[np.float32], model: str) -> None:
     for start in range(0, len(rows), 10_000):
         store.put(
             [
-                NewFile(
+                FilePart(
                     path=b"/photos/%03d/%09d.jpg" % (number % 1000, number),
                     size_bytes=1,
                     mtime_ns=1,
                     digest=number.to_bytes(16, "big"),
-                    vector=rows[number],
+                    items=(NewItem(vector=rows[number]),),
                 )
                 for number in range(start, min(start + 10_000, len(rows)))
             ]

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from seesay.base.errors import SeesayError
     from seesay.encoders import load
     from seesay.encoders.encoder import Encoder
-    from seesay.search.library import Hit, Library
+    from seesay.search.hit import Hit
+    from seesay.search.library import Library
     from seesay.search.query import Query, Term
     from seesay.tasks.classify import classify
 
@@ -27,7 +28,7 @@ __all__ = ["Encoder", "Hit", "Library", "Query", "SeesayError", "Term", "classif
 
 _HOME = {
     "Encoder": "seesay.encoders.encoder",
-    "Hit": "seesay.search.library",
+    "Hit": "seesay.search.hit",
     "Library": "seesay.search.library",
     "Query": "seesay.search.query",
     "SeesayError": "seesay.base.errors",

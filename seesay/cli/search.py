@@ -10,7 +10,7 @@ import typer
 from seesay.cli.console import NOTHING_FOUND, JsonOption, LibraryOption, load_encoder, say, write, write_paths
 
 if TYPE_CHECKING:
-    from seesay.search.library import Hit
+    from seesay.search.hit import Hit
 
 
 def search(

@@ -3,28 +3,39 @@
     walk (names, sizes, times) ─→ plan ─→ reader threads (digest, decode) ─→ encoder ─→ one commit a batch
 
 A file whose size and time are as remembered is not opened. One whose content is known under
-another path is moved or copied, and no pixel is read. Whatever happens, at most the batch in flight is
-lost: everything before it is committed, and the next run goes on from there.
+another path is moved or copied, and no pixel is read. A batch holds pictures and moments of videos
+alike, and with it the position in a video is committed. Whatever happens, at most the batch in flight is
+lost: everything before it is committed, and the next run goes on from there, inside a long video too.
 """
 
-import hashlib
 import os
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
-from functools import partial
+from dataclasses import asdict, dataclass, field, replace
+from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seesay.base.errors import InputError, MissingExtraError
+from seesay.base.errors import SeesayError
 from seesay.encoders.encoder import Encoder
-from seesay.inputs.transform import ImageTransform, load_pixels
-from seesay.search.store import ErrorRow, FileRow, NewFile, Store
+from seesay.inputs.video import VIDEO_SUFFIXES
+from seesay.search.detail import Detail
+from seesay.search.reading import (
+    Chunk,
+    Read,
+    Wanted,
+    error_row,
+    read_heads,
+    read_picture,
+    read_pictures,
+    read_video,
+)
+from seesay.search.rows import Box, ErrorRow, FilePart, FileRow, NewItem
+from seesay.search.store import Store
 from seesay.search.walk import Walk, is_gone
 
 BATCH = 32  # pictures a commit: what a kill can cost, and where the model's throughput levels off
+_VIDEO_SUFFIXES = tuple(suffix.encode() for suffix in VIDEO_SUFFIXES)
 
 
 @dataclass(slots=True)
@@ -37,43 +48,29 @@ class Summary:
     moved: int = 0
     removed: int = 0
     failed: int = 0
+    incomplete: int = 0
+    """Of those added or changed: damaged videos, which gave what they hold and a line in the ledger."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """How far a run is. `total` is 0 while the folders are still being looked through."""
+    """How far a run is, in files. `total` is 0 while the folders are still being looked through."""
 
     done: int
     total: int
     failed: int
+    path: bytes | None = None
+    """The video that is being read, and up to where."""
+    position_s: float = 0.0
 
 
 Report = Callable[[Progress], None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Wanted:
-    """A file to read, as the walk saw it. That older stamp is what gets remembered, so a change while reading shows."""
-
-    path: bytes
-    size_bytes: int
-    mtime_ns: int
-    is_known: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Read:
-    """What a reader thread brought: the content's digest, and pixels unless the content is known."""
-
-    wanted: _Wanted
-    digest: bytes = b""
-    pixels: NDArray[np.uint8] | None = None
-    error: ErrorRow | None = None
-
-
 @dataclass(slots=True)
 class _Plan:
-    wanted: list[_Wanted] = field(default_factory=list)
+    pictures: list[Wanted] = field(default_factory=list)
+    videos: list[Wanted] = field(default_factory=list)
     gone: list[bytes] = field(default_factory=list)
 
 
@@ -102,7 +99,7 @@ def update(
     outcome = "stopped"
     try:
         plan = _look(store, roots, summary, retry=retry)
-        _read_all(store, encoder, plan.wanted, summary, report or (lambda progress: None))
+        _Run(store, encoder, summary, report or (lambda progress: None)).read(plan)
         gone = list(_still_gone(store, plan.gone))
         if gone:
             store.remove(gone)
@@ -117,6 +114,7 @@ def _look(store: Store, roots: Sequence[bytes], summary: Summary, *, retry: bool
     """Walk the roots and hold them against the library. Opens no file."""
     plan = _Plan()
     walk = Walk(list(roots))
+    details = _Details(store.roots())
     broken: list[ErrorRow] = []
     for folder, found in walk:
         remembered = store.files_in(folder)
@@ -125,19 +123,18 @@ def _look(store: Store, roots: Sequence[bytes], summary: Summary, *, retry: bool
             row = remembered.pop(file.name, None)
             if file.problem:
                 broken.append(ErrorRow(path=path, size_bytes=None, mtime_ns=None, reason=file.problem))
-            elif row and row.is_current and (row.size_bytes, row.mtime_ns) == (file.size_bytes, file.mtime_ns):
-                summary.unchanged += 1
-            elif not retry and _failed_before(store, path, file.size_bytes, file.mtime_ns):
+                continue
+            wanted = Wanted(
+                path=path,
+                size_bytes=file.size_bytes,
+                mtime_ns=file.mtime_ns,
+                is_known=row is not None,
+                detail=details.of(folder, path),
+            )
+            if row is None and not retry and _failed_before(store, wanted):
                 summary.failed += 1
             else:
-                plan.wanted.append(
-                    _Wanted(
-                        path=path,
-                        size_bytes=file.size_bytes,
-                        mtime_ns=file.mtime_ns,
-                        is_known=row is not None,
-                    )
-                )
+                _hold(plan, wanted, row, summary)
         if folder in walk.listed:
             plan.gone += [row.path for row in remembered.values()]
     _fail(store, broken, summary)
@@ -150,10 +147,24 @@ def _look(store: Store, roots: Sequence[bytes], summary: Summary, *, retry: bool
     return plan
 
 
-def _failed_before(store: Store, path: bytes, size_bytes: int, mtime_ns: int) -> bool:
+def _failed_before(store: Store, wanted: Wanted) -> bool:
     # A failure to open has no size: its cure (a permission, a mount) does not show in size or time, so try again.
-    error = store.error_at(path)
-    return error is not None and (error.size_bytes, error.mtime_ns) == (size_bytes, mtime_ns)
+    error = store.error_at(wanted.path)
+    return error is not None and (error.size_bytes, error.mtime_ns) == (wanted.size_bytes, wanted.mtime_ns)
+
+
+def _hold(plan: _Plan, wanted: Wanted, row: FileRow | None, summary: Summary) -> None:
+    """Hold one file against what the library has of it."""
+    is_video = wanted.path.lower().endswith(_VIDEO_SUFFIXES)
+    is_same = row is not None and (row.size_bytes, row.mtime_ns) == (wanted.size_bytes, wanted.mtime_ns)
+    if row is not None and is_same and row.detail in wanted.detail.texts:
+        if row.is_current:
+            summary.unchanged += 1
+            return
+        if row.is_begun:
+            wanted = replace(wanted, is_known=False, digest=row.digest, position_s=row.position_s)
+            is_video = True
+    (plan.videos if is_video else plan.pictures).append(wanted)
 
 
 def _in_vanished_folders(store: Store, walk: Walk) -> Iterator[bytes]:
@@ -180,61 +191,151 @@ def _still_gone(store: Store, paths: Iterable[bytes]) -> Iterator[FileRow]:
             yield row
 
 
-def _read_all(store: Store, encoder: Encoder, wanted: Sequence[_Wanted], summary: Summary, report: Report) -> None:
-    """Read, encode and commit, a batch at a time, while the threads read ahead."""
-    batch: list[_Read] = []
-    broken: list[ErrorRow] = []
-    report(Progress(done=0, total=len(wanted), failed=summary.failed))
-    for done, read in enumerate(_read_ahead(store, encoder.transform, wanted), start=1):
+class _Details:
+    """How finely files are to be looked at: as was said for the nearest root above them."""
+
+    def __init__(self, roots: dict[bytes, str | None]) -> None:
+        self._said = {path: Detail.from_text(text) for path, text in roots.items() if text is not None}
+        self._of_folder: dict[bytes, Detail] = {}
+
+    def of(self, folder: bytes, path: bytes) -> Detail:
+        if path in self._said:
+            return self._said[path]
+        if folder not in self._of_folder:
+            above = folder
+            while above not in self._said and above != os.path.dirname(above):
+                above = os.path.dirname(above)
+            self._of_folder[folder] = self._said.get(above, Detail())
+        return self._of_folder[folder]
+
+
+class _Run:
+    """Reads, encodes and commits, a batch at a time, while threads read ahead."""
+
+    def __init__(self, store: Store, encoder: Encoder, summary: Summary, report: Report) -> None:
+        self._store, self._encoder, self._summary, self._report = store, encoder, summary, report
+        self._batch: list[Chunk] = []
+        self._broken: list[ErrorRow] = []
+        self._done = self._total = 0
+
+    def read(self, plan: _Plan) -> None:
+        """Pictures first, with all cores; then the videos, one after the other."""
+        self._total = len(plan.pictures) + len(plan.videos)
+        self._tell()
+        videos: list[Read] = []  # animations, found among the pictures
+        for read in read_pictures(self._with_known(plan.pictures), self._encoder.transform):
+            if read.is_video:
+                videos.append(read)
+                continue
+            self._take(read)
+            self._tick()
+        for read in videos:
+            self._take(read)
+            self._tick()
+        for read in read_heads(self._with_known(plan.videos)):
+            self._take(read)
+            self._tick()
+        self._commit()
+
+    def _with_known(self, files: Iterable[Wanted]) -> Iterator[tuple[Wanted, frozenset[bytes]]]:
+        for wanted in files:
+            yield wanted, self._store.digests_of_size(wanted.size_bytes, wanted.detail.texts)
+
+    def _take(self, read: Read) -> None:
         if read.error:
-            broken.append(read.error)
-        elif not _adopt(store, read, summary):
-            batch.append(read if read.pixels is not None else _read(read.wanted, frozenset(), encoder.transform))
-        if len(batch) == BATCH or len(broken) == BATCH:
-            _commit(store, encoder, batch, broken, summary)
-        report(Progress(done=done, total=len(wanted), failed=summary.failed + len(broken)))
-    _commit(store, encoder, batch, broken, summary)
+            self._fail(read.error)
+            return
+        if any(chunk.digest == read.digest for chunk in self._batch):
+            self._commit()  # the content may be known in a moment
+        if _adopt(self._store, read, self._summary):
+            return
+        if read.chunk:
+            self._add(read.chunk)
+        elif read.is_video:
+            self._take_video(_go_on(self._store, read), read.digest)
+        else:  # its content was known a moment ago, until the file that had it was replaced
+            again = read_picture(read.wanted, frozenset(), self._encoder.transform)
+            self._take(again)
+
+    def _take_video(self, wanted: Wanted, digest: bytes) -> None:
+        try:
+            for chunk in read_video(wanted, digest, self._encoder.transform):
+                self._add(chunk)
+                if chunk.times_s:
+                    self._tell(wanted.path, chunk.times_s[1])
+        except (OSError, SeesayError) as error:
+            self._commit()
+            folder, name = os.path.split(wanted.path)
+            row = self._store.files_in(folder).get(name)
+            line = error_row(wanted, error)
+            if line.size_bytes is None and row and row.is_begun and row.digest == digest:
+                self._store.note_unreadable(wanted.path, line.reason)  # out of reach: what was read stays, and waits
+                self._summary.failed += 1
+            else:
+                self._fail(line)
+
+    def _add(self, chunk: Chunk) -> None:
+        self._batch.append(chunk)
+        if sum(max(1, len(chunk.pieces)) for chunk in self._batch) >= BATCH:
+            self._commit()
+
+    def _fail(self, error: ErrorRow) -> None:
+        self._broken.append(error)
+        if len(self._broken) >= BATCH:
+            self._commit()
+
+    def _tick(self) -> None:
+        self._done += 1
+        self._tell()
+
+    def _tell(self, path: bytes | None = None, position_s: float = 0.0) -> None:
+        failed = self._summary.failed + len(self._broken)
+        self._report(Progress(done=self._done, total=self._total, failed=failed, path=path, position_s=position_s))
+
+    def _commit(self) -> None:
+        """Encode what was read and write it down, in one transaction."""
+        if self._batch:
+            pixels = [piece.pixels for chunk in self._batch for piece in chunk.pieces]
+            vectors = iter(self._encoder.encode_pixels(np.stack(pixels)) if pixels else ())
+            items = [[_item(chunk, piece.box, next(vectors)) for piece in chunk.pieces] for chunk in self._batch]
+            self._store.put(list(_parts(self._batch, items)))
+            for chunk in self._batch:
+                if chunk.next_s is None:
+                    _count(chunk.wanted, self._summary)
+                    self._summary.incomplete += chunk.problem is not None
+        _fail(self._store, self._broken, self._summary)
+        self._batch.clear()
+        self._broken.clear()
 
 
-def _read_ahead(store: Store, transform: ImageTransform, wanted: Iterable[_Wanted]) -> Iterator[_Read]:
-    """Read with every core, in order, never more than two batches ahead of the model."""
-    waiting: deque[Future[_Read]] = deque()
-    pool = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="seesay-read")
-    try:
-        for file in wanted:
-            known = store.digests_of_size(file.size_bytes)
-            waiting.append(pool.submit(_read, file, known, transform))
-            if len(waiting) >= 2 * BATCH:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+def _item(chunk: Chunk, box: Box | None, vector: NDArray[np.float32]) -> NewItem:
+    start_s, end_s, time_s = chunk.times_s or (None, None, None)
+    return NewItem(vector=vector, start_s=start_s, end_s=end_s, time_s=time_s, box=box)
 
 
-def _read(wanted: _Wanted, known: frozenset[bytes], transform: ImageTransform) -> _Read:
-    """In a thread: the digest, and the pixels if the content is not `known`."""
-    try:
-        with open(wanted.path, "rb") as file:
-            digest = hashlib.file_digest(file, partial(hashlib.blake2b, digest_size=16)).digest()
-        if digest in known:
-            return _Read(wanted=wanted, digest=digest)
-        return _Read(wanted=wanted, digest=digest, pixels=load_pixels(os.fsdecode(wanted.path), transform))
-    except OSError as error:
-        reason = f"cannot be opened: {error.strerror or error}"
-        return _Read(wanted=wanted, error=ErrorRow(path=wanted.path, size_bytes=None, mtime_ns=None, reason=reason))
-    except (InputError, MissingExtraError) as error:
-        return _Read(
-            wanted=wanted,
-            error=ErrorRow(path=wanted.path, size_bytes=wanted.size_bytes, mtime_ns=wanted.mtime_ns, reason=str(error)),
+def _parts(chunks: Sequence[Chunk], items: Sequence[Sequence[NewItem]]) -> Iterator[FilePart]:
+    """Chunks of one file that follow each other, put together."""
+    for path, pairs in groupby(zip(chunks, items, strict=True), key=lambda pair: pair[0].wanted.path):
+        of_file = list(pairs)
+        first, last = of_file[0][0], of_file[-1][0]
+        yield FilePart(
+            path=path,
+            size_bytes=first.wanted.size_bytes,
+            mtime_ns=first.wanted.mtime_ns,
+            digest=first.digest,
+            items=[item for _, own in of_file for item in own],
+            detail=first.detail,
+            is_first=first.is_first,
+            position_s=last.next_s,
+            problem=last.problem,
         )
 
 
-def _adopt(store: Store, read: _Read, summary: Summary) -> bool:
+def _adopt(store: Store, read: Read, summary: Summary) -> bool:
     """Is the content in the library? Then this is the same file touched, a moved one, or another copy."""
     wanted = read.wanted
-    rows = store.with_digest(read.digest)
-    if not rows:  # or no longer: the file that had it was replaced a moment ago
+    rows = [row for row in store.with_digest(read.digest, wanted.detail.texts) if row.is_current]
+    if not rows:
         return False
     same = [row for row in rows if row.path == wanted.path]
     moved = [row for row in rows if is_gone(row.path)]
@@ -250,30 +351,17 @@ def _adopt(store: Store, read: _Read, summary: Summary) -> bool:
     return True
 
 
-def _commit(store: Store, encoder: Encoder, batch: list[_Read], broken: list[ErrorRow], summary: Summary) -> None:
-    """Encode what was read and write it down, then empty both lists."""
-    if batch:
-        vectors = encoder.encode_pixels(np.stack([read.pixels for read in batch if read.pixels is not None]))
-        store.put(
-            [
-                NewFile(
-                    path=read.wanted.path,
-                    size_bytes=read.wanted.size_bytes,
-                    mtime_ns=read.wanted.mtime_ns,
-                    digest=read.digest,
-                    vector=vector,
-                )
-                for read, vector in zip(batch, vectors, strict=True)
-            ]
-        )
-        for read in batch:
-            _count(read.wanted, summary)
-    _fail(store, broken, summary)
-    batch.clear()
-    broken.clear()
+def _go_on(store: Store, read: Read) -> Wanted:
+    """What to read of a video: all of it, or what is missing if it was begun here or where it was before."""
+    wanted = read.wanted
+    for row in store.with_digest(read.digest, wanted.detail.texts):
+        if row.is_begun and (row.path == wanted.path or is_gone(row.path)):
+            store.move(row, wanted.path, mtime_ns=wanted.mtime_ns)
+            return replace(wanted, position_s=row.position_s)
+    return replace(wanted, position_s=None)
 
 
-def _count(wanted: _Wanted, summary: Summary) -> None:
+def _count(wanted: Wanted, summary: Summary) -> None:
     if wanted.is_known:
         summary.changed += 1
     else:

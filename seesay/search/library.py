@@ -1,45 +1,41 @@
-"""The library: your pictures, searchable. The face of this room.
+"""The library: your pictures and videos, searchable. The face of this room.
 
 library = Library.open("~/.local/share/seesay/library")
-library.add("~/Pictures")
+library.add("~/Pictures", "~/Videos")
 for hit in library.search("a dog on a beach"):
-    print(hit.score, hit.path)
+    print(hit.score, hit.path, hit.start_s, hit.end_s)
 """
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from seesay.base.errors import LibraryError, ModelMismatchError, UnknownNameError, UsageError
 from seesay.base.paths import default_library
 from seesay.encoders import load
 from seesay.encoders.encoder import Encoder
 from seesay.search import index
+from seesay.search.detail import Detail
+from seesay.search.hit import Hit
+from seesay.search.items import Filter, Only
 from seesay.search.matrix import Matrix
-from seesay.search.query import Query, Term
-from seesay.search.store import ErrorRow, Store
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hit:
-    """One result. A picture has no times; a video moment has (seconds from the start)."""
-
-    path: str
-    score: float
-    """Cosine of the query and the item, in [-1, 1]."""
-    kind: str = "image"
-    start_s: float | None = None
-    end_s: float | None = None
+from seesay.search.picture import show_item
+from seesay.search.query import Query, Steps, Term
+from seesay.search.ranking import PER_VIDEO, rank
+from seesay.search.rows import ErrorRow, ItemRow
+from seesay.search.sequence import rank_sequences
+from seesay.search.store import Store
 
 
 class Library:
-    """A folder with the embeddings of your pictures, and the search over them.
+    """A folder with the embeddings of your pictures and videos, and the search over them.
 
     One process may add at a time; any number may search meanwhile. Use an object from one thread.
 
@@ -104,7 +100,7 @@ class Library:
 
     def __len__(self) -> int:
         """How many items a search can find."""
-        return self._store.num_items()
+        return len(self._store.items)
 
     def num_files(self) -> int:
         """How many files it has."""
@@ -116,6 +112,7 @@ class Library:
         report: index.Report | None = None,
         retry: bool = False,
         rebuild: bool = False,
+        detail: Detail | None = None,
     ) -> index.Summary:
         """Bring the library up to date with folders and files.
 
@@ -124,6 +121,8 @@ class Library:
             report: called with the progress.
             retry: also read again what failed before and has not changed since.
             rebuild: change the library to this encoder and make every vector again.
+            detail: how finely these paths are to be looked at, now and later; None: as was said before,
+                or one moment a second and no tiles.
 
         Returns:
             Counts of files added, unchanged, changed, moved, removed, failed. A file that cannot be
@@ -135,57 +134,126 @@ class Library:
             ModelMismatchError: another model made the library, and `rebuild` is false.
         """
         with self._store.writer():
-            roots = [os.path.abspath(os.fsencode(os.path.expanduser(path))) for path in paths] or self._store.roots()
+            roots = _absolute(paths) or list(self._store.roots())
             if not roots:
                 raise UsageError("nothing was added yet; name a folder, as in `seesay index ~/Pictures`")
             self._refuse_unknown(roots)
             self._take_model(rebuild=rebuild)
-            self._store.add_roots(roots)
-            summary = index.update(self._store, self.encoder, _outermost(roots), report=report, retry=retry)
-            self._matrix()  # so that the next search finds it ready
-            return summary
+            self._store.add_roots(roots, detail=None if detail is None else detail.to_text())
+            return self._update(roots, report=report, retry=retry)
+
+    def refresh(self, *paths: str | bytes | os.PathLike[str], report: index.Report | None = None) -> index.Summary:
+        """Look again at some files and folders below what was added; nothing is remembered as asked for.
+
+        Args:
+            paths: also ones that are gone.
+            report: called with the progress.
+
+        Raises:
+            LibraryBusyError: another process is writing.
+            ModelMismatchError: another model made the library.
+        """
+        with self._store.writer():
+            self._require_model()
+            return self._update(_absolute(paths), report=report)
+
+    def roots(self) -> list[str]:
+        """What was asked to be indexed: absolute paths, in order."""
+        return [os.fsdecode(path) for path in self._store.roots()]
 
     def search(
         self,
-        query: "str | Path | Query | NDArray[np.float32]",
+        query: "str | Path | Query | Steps | NDArray[np.float32]",
         *,
         limit: int = 10,
+        offset: int = 0,
         under: str | os.PathLike[str] | None = None,
+        after: datetime | None = None,
+        before: datetime | None = None,
+        only: Only | None = None,
+        per_video: int | None = PER_VIDEO,
     ) -> list[Hit]:
-        """The items nearest to a query, best first. Exact.
+        """The photographs and moments nearest to a query, best first. Exact.
 
         Args:
-            query: a text, the path of a picture (`Path`), a sum of both (`Query`), or an (E,) vector.
+            query: a text, the path of a picture (`Path`), a sum of both (`Query`), a sequence (`Steps`), or an
+                (E,) vector.
             limit: how many at most.
+            offset: how many of the best to leave out, for the next page. Pages fit together as long as nothing
+                is added meanwhile.
             under: only files at or below this path.
+            after: only files changed at this time or later; without a time zone it is local time.
+            before: only files changed earlier.
+            only: `image` or `video`.
+            per_video: ranges of one video at most, None for no limit; there is none where `under` is that video.
 
         Raises:
-            UsageError: an empty query or a limit below 1.
+            UsageError: an empty query, a limit below 1 or an offset below 0.
             InputError: the query's picture or text cannot be read.
             ModelMismatchError: another model made the library.
         """
         if limit < 1:
             raise UsageError(f"limit must be at least 1, got {limit}")
+        if offset < 0:
+            raise UsageError(f"offset must be at least 0, got {offset}")
         self._require_model()
-        vector = self._vector(query)
+        is_sequence = isinstance(query, Steps)
+        where = Filter(
+            under=None if under is None else _absolute([under])[0],
+            after_ns=_nanoseconds(after),
+            before_ns=_nanoseconds(before),
+            only="video" if is_sequence and only is None else only,
+        )
+        if under is not None and not os.path.isdir(os.path.expanduser(under)):
+            per_video = None
+        steps = query.steps if isinstance(query, Steps) else (query,)
+        vectors = [self._vector(step) for step in steps]
         with self._store.snapshot():
-            allowed = None
-            if under is not None:
-                place = os.path.abspath(os.fsencode(os.path.expanduser(under)))
-                allowed = self._store.item_ids(under=place)
-            ids, scores = self._matrix().top(vector, limit=limit, allowed=allowed)
-            rows = self._store.items(ids.tolist())
-        # Every id is there: the matrix and the items are of one snapshot.
-        return [
-            Hit(
-                path=os.fsdecode(row.path),
-                score=float(score),
-                kind=row.kind,
-                start_s=row.start_s,
-                end_s=row.end_s,
-            )
-            for row, score in zip(rows, scores, strict=True)
-        ]
+            allowed = self._store.items.ids(where) if where else None
+            if isinstance(query, Steps) and allowed is not None:
+                hits = rank_sequences(
+                    self._store.items,
+                    self._matrix(),
+                    vectors,
+                    within_s=query.within_s,
+                    limit=offset + limit,
+                    allowed=allowed,
+                    per_video=per_video,
+                )
+            else:
+                hits = rank(
+                    self._store.items,
+                    self._matrix(),
+                    vectors[0],
+                    limit=offset + limit,
+                    allowed=allowed,
+                    per_video=per_video,
+                )
+        return hits[offset:]
+
+    def thumbnail(self, item_id: int, *, side_px: int = 256) -> Image.Image:
+        """A small picture of an item: the photograph, the frame of a moment, or the part of it that a tile shows.
+
+        Args:
+            item_id: `Hit.id`.
+            side_px: of the square that it fits into.
+
+        Returns:
+            RGB.
+
+        Raises:
+            UsageError: no such item, or not any more.
+            InputError: its file cannot be read.
+        """
+        return show_item(self._item(item_id), side_px=side_px)
+
+    def path_of(self, item_id: int) -> Path:
+        """The file that an item is of.
+
+        Raises:
+            UsageError: no such item, or not any more.
+        """
+        return Path(os.fsdecode(self._item(item_id).path))
 
     def errors(self) -> list[ErrorRow]:
         """The ledger: files and folders that could not be read, and why."""
@@ -200,8 +268,7 @@ class Library:
         """
         with self._store.writer():
             self._take_model(rebuild=False)
-            paths = [error.path for error in self._store.errors()]
-            return index.update(self._store, self.encoder, _outermost(paths), report=report, retry=True)
+            return self._update([error.path for error in self._store.errors()], report=report, retry=True)
 
     def check(self) -> list[str]:
         """What is wrong with the file on disk, in words; empty when it is sound."""
@@ -233,6 +300,19 @@ class Library:
             query = Query((Term(text=query),))
         return query.vector(self.encoder)
 
+    def _update(
+        self, roots: Sequence[bytes], *, report: index.Report | None = None, retry: bool = False
+    ) -> index.Summary:
+        summary = index.update(self._store, self.encoder, _outermost(roots), report=report, retry=retry)
+        self._matrix()  # so that the next search finds it ready
+        return summary
+
+    def _item(self, item_id: int) -> ItemRow:
+        rows = self._store.items.rows([item_id])
+        if not rows:
+            raise UsageError(f"the library has no item {item_id}; its file changed or is gone, so search again")
+        return rows[0]
+
     def _matrix(self) -> Matrix:
         return Matrix.of(self._store)
 
@@ -260,6 +340,14 @@ class Library:
             is_known = root in self._store.roots() or name in self._store.files_in(folder)
             if not os.path.lexists(root) and not is_known and not self._store.folders_under(root):
                 raise UsageError(f"there is no file or folder {os.fsdecode(root)!r}")
+
+
+def _absolute(paths: Sequence[str | bytes | os.PathLike[str]]) -> list[bytes]:
+    return [os.path.abspath(os.fsencode(os.path.expanduser(path))) for path in paths]
+
+
+def _nanoseconds(moment: datetime | None) -> int | None:
+    return None if moment is None else int(moment.timestamp() * 1e6) * 1000
 
 
 def _outermost(roots: Sequence[bytes]) -> list[bytes]:

@@ -29,6 +29,7 @@ LOCK = "matrix.lock"
 FORMAT = 1
 CHUNK_ROWS = 1 << 20  # scores of one chunk are 8 MB, whatever the size of the library
 MAX_GONE = 0.25
+SAMPLE = 4096  # rows that say how much scores differ
 MARGIN = 32  # rows scored again in float32 beyond those asked for: the scan's query is float16
 
 
@@ -80,7 +81,7 @@ class Matrix:
     def _from_record(cls, store: Store, dim: int) -> "Matrix":
         ids: list[int] = []
         rows = bytearray()
-        for item, vector in store.vectors_after(0):
+        for item, vector in store.items.vectors_after(0):
             ids.append(item)
             rows += vector
         return cls(np.array(ids, np.int64), np.frombuffer(bytes(rows), VECTOR).reshape(-1, dim))
@@ -117,6 +118,25 @@ class Matrix:
         ids = self.ids[best]
         order = np.lexsort((ids, -exact))[:limit]
         return ids[order], exact[order]
+
+    def scores(self, query: NDArray[np.float32], ids: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Cosines of these items, in their order; every id must be one of the matrix.
+
+        Args:
+            query: (E,) unit vector.
+            ids: (M,) item ids.
+        """
+        positions = np.searchsorted(np.abs(self.ids), ids)
+        assert (self.ids[positions] == ids).all()
+        return self.rows[positions].astype(np.float32) @ query
+
+    def spread(self, query: NDArray[np.float32]) -> float:
+        """Standard deviation of the query's cosines over the library, from at most `SAMPLE` items, evenly taken."""
+        alive = np.flatnonzero(self.ids > 0)
+        if len(alive) == 0:
+            return 0.0
+        rows = self.rows[alive[:: -(-len(alive) // SAMPLE)]].astype(np.float32)
+        return float(np.std(rows @ query))
 
     def _positions(self, allowed: NDArray[np.int64] | None) -> NDArray[np.int64] | None:
         """Rows to look at; None for all of them."""
@@ -164,7 +184,7 @@ def _follow(
     store: Store, model: str, dim: int, generation: int, found: tuple[_Header, NDArray[np.int64]] | None
 ) -> tuple[_Header, NDArray[np.int64]]:
     """Bring the files up to the store's generation: append and cross out, or write them anew."""
-    alive = store.item_ids()
+    alive = store.items.ids()
     fits = found is not None and (found[0].model, found[0].dim) == (model, dim) and found[0].generation < generation
     if found is not None and fits:
         known = np.abs(found[1])
@@ -179,7 +199,7 @@ def _follow(
     new: list[int] = []
     with (store.folder / rows_file).open("ab") as file:
         file.truncate(len(old) * row_bytes)  # what a killed run appended without naming it
-        for item, vector in store.vectors_after(int(abs(old[-1])) if len(old) else 0):
+        for item, vector in store.items.vectors_after(int(abs(old[-1])) if len(old) else 0):
             assert len(vector) == row_bytes, f"vector of item {item} has {len(vector)} bytes, not {row_bytes}"
             file.write(vector)
             new.append(item)

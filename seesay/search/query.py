@@ -4,8 +4,10 @@
 ./photo.jpg               one picture
 "a beach" - "people"      like the first, unlike the second
 ./photo.jpg + 0.5:"snow"  a picture, moved half-way towards a text
+"a door opens" then "a dog runs in"    one after the other, in the same video
 """
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +21,7 @@ from seesay.encoders.encoder import Encoder
 from seesay.inputs.pictures import PICTURE_SUFFIXES
 
 _WEIGHT = re.compile(r"(\d+(?:\.\d*)?|\.\d+):(?=.)", re.DOTALL)
+THEN = "then"
 _OPERATORS = {"+": 1.0, "-": -1.0, "−": -1.0}  # the last is what phones type for a minus sign
 
 
@@ -63,6 +66,49 @@ class Query:
         if length < 1e-6:
             raise UsageError("the parts of this query cancel out; change a word or a weight")
         return total / np.float32(length)
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """Queries of which each follows the one before it, in the same video."""
+
+    steps: tuple[Query, ...]
+    within_s: float | None = None
+    """Seconds between two steps at most; None for any."""
+
+    def __post_init__(self) -> None:
+        """Refuse what has no meaning.
+
+        Raises:
+            UsageError: fewer than two steps, or no time between them.
+        """
+        if len(self.steps) < 2:
+            raise UsageError('a sequence needs two queries, as in `"a door opens" then "a dog runs in"`')
+        if self.within_s is not None and not (math.isfinite(self.within_s) and self.within_s > 0):
+            raise UsageError(f"within must be a positive number of seconds, got {self.within_s!r}")
+
+
+def parse(words: Sequence[str], *, within_s: float | None = None) -> Query | Steps:
+    """Read a query, or with the word `then` standing alone a sequence.
+
+    Raises:
+        UsageError: as `parse_query`, or `within_s` without a sequence.
+    """
+    steps: list[list[str]] = [[]]
+    for word in words:
+        if word == THEN:
+            steps.append([])
+        else:
+            steps[-1].append(word)
+    if len(steps) == 1:
+        if within_s is not None:
+            raise UsageError(
+                '--within is the time between the steps of a sequence: "a door opens" then "a dog runs in"'
+            )
+        return parse_query(words)
+    if not all(steps):
+        raise UsageError("`then` needs a query before and after it; to look for the word, quote it with others")
+    return Steps(tuple(parse_query(step) for step in steps), within_s)
 
 
 def parse_query(words: Sequence[str]) -> Query:

@@ -83,6 +83,19 @@ MIGRATIONS = (
         summary TEXT                            -- JSON
     );
     """,
+    """
+    -- Videos. A moment is [start_s, end_s) of the file; its vector was made from the frame at time_s.
+    ALTER TABLE items ADD COLUMN time_s REAL;
+
+    -- How finely a file was looked at (see detail.py); empty: one vector for the whole picture.
+    ALTER TABLE files ADD COLUMN detail TEXT NOT NULL DEFAULT '';
+
+    -- Where reading goes on in a video that was not read to its end; null: it was.
+    ALTER TABLE files ADD COLUMN position_s REAL;
+
+    -- How finely files below this root are to be looked at; null: as by default.
+    ALTER TABLE roots ADD COLUMN detail TEXT;
+    """,
 )
 
 

@@ -1,7 +1,8 @@
-"""The system of record: one SQLite file. Every statement that seesay runs on it stands here.
+"""The system of record: one SQLite file. Every statement that seesay runs on it stands here and in items.py.
 
 It knows files, items, vectors, errors and jobs as rows. It must not know pictures, encoders or
-ranking. One process writes (see `writer`), any number read, each in a snapshot of its own.
+ranking. One process writes (see `writer`), any number read, each in a snapshot of its own. What a
+search reads is the other half: items.py.
 """
 
 import contextlib
@@ -9,16 +10,16 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import filelock
 import numpy as np
-from numpy.typing import NDArray
 
 from seesay.base.errors import LibraryBusyError, LibraryError, SchemaError
 from seesay.search import schema
+from seesay.search.items import UNDER, Items, under
+from seesay.search.rows import ErrorRow, FilePart, FileRow, NewItem
 
 DATABASE = "library.sqlite"
 LOCK = "writer.lock"
@@ -26,60 +27,8 @@ BUSY_TIMEOUT_S = 30.0  # a reader that checkpoints may hold the file for a momen
 VECTOR = np.dtype("<f2")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileRow:
-    """A file as the library remembers it."""
-
-    id: int
-    folder: bytes
-    name: bytes
-    size_bytes: int
-    mtime_ns: int
-    digest: bytes
-    is_current: bool
-    """Every item of it has a vector of the library's model."""
-
-    @property
-    def path(self) -> bytes:
-        """The whole path."""
-        return os.path.join(self.folder, self.name)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewFile:
-    """A file read just now, with one vector for each of its items."""
-
-    path: bytes
-    size_bytes: int
-    mtime_ns: int
-    digest: bytes
-    vector: NDArray[np.float32]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ErrorRow:
-    """A line of the ledger."""
-
-    path: bytes
-    size_bytes: int | None
-    mtime_ns: int | None
-    reason: str
-    seen_at: float = 0.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ItemRow:
-    """An item and where it is."""
-
-    id: int
-    path: bytes
-    kind: str
-    start_s: float | None
-    end_s: float | None
-
-
 _FILE = """
-    SELECT id, folder, name, size_bytes, mtime_ns, digest,
+    SELECT id, folder, name, size_bytes, mtime_ns, digest, detail, position_s,
            EXISTS (SELECT 1 FROM items WHERE file_id = files.id) AND NOT EXISTS (
                SELECT 1 FROM items LEFT JOIN vectors ON item_id = items.id
                WHERE file_id = files.id AND model_id IS NOT (SELECT model_id FROM state)
@@ -115,6 +64,7 @@ class Store:
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
             self._db.execute("PRAGMA foreign_keys = ON")
+            self.items = Items(self._db)
         except sqlite3.DatabaseError as error:
             self._db.close()
             raise SchemaError(f"{path} cannot be read as a library ({error}); move it away and index again") from error
@@ -185,14 +135,18 @@ class Store:
         (generation,) = self._db.execute("SELECT generation FROM state").fetchone()
         return int(generation)
 
-    def roots(self) -> list[bytes]:
-        """What was asked to be indexed, in order."""
-        return [path for (path,) in self._db.execute("SELECT path FROM roots ORDER BY path")]
+    def roots(self) -> dict[bytes, str | None]:
+        """What was asked to be indexed, in order, and how finely; None where nothing was said."""
+        return dict(self._db.execute("SELECT path, detail FROM roots ORDER BY path"))
 
-    def add_roots(self, paths: Iterable[bytes]) -> None:
-        """Remember what was asked for."""
+    def add_roots(self, paths: Iterable[bytes], *, detail: str | None = None) -> None:
+        """Remember what was asked for; a `detail` replaces what was said before."""
         with self.transaction():
-            self._db.executemany("INSERT OR IGNORE INTO roots VALUES (?)", [(path,) for path in paths])
+            self._db.executemany(
+                "INSERT INTO roots (path, detail) VALUES (?, ?) "
+                "ON CONFLICT (path) DO UPDATE SET detail = coalesce(excluded.detail, detail)",
+                [(path, detail) for path in paths],
+            )
 
     def mounts(self) -> set[bytes]:
         """Folders where another file system began when they were last seen."""
@@ -210,40 +164,47 @@ class Store:
         rows = self._db.execute(f"{_FILE} WHERE folder = ?", (folder,))
         return {row.name: row for row in map(_file_row, rows)}
 
+    def num_files(self) -> int:
+        """How many files the library has."""
+        return int(self._db.execute("SELECT count(*) FROM files").fetchone()[0])
+
     def folders_under(self, root: bytes) -> list[bytes]:
         """Every folder at or below `root` that has a file in the library."""
-        query = f"SELECT DISTINCT folder FROM files WHERE {_UNDER} ORDER BY folder"
-        return [folder for (folder,) in self._db.execute(query, _under(root))]
+        query = f"SELECT DISTINCT folder FROM files WHERE {UNDER} ORDER BY folder"
+        return [folder for (folder,) in self._db.execute(query, under(root))]
 
-    def digests_of_size(self, size_bytes: int) -> frozenset[bytes]:
-        """Contents that the library's model has seen, of files of this size."""
-        rows = self._db.execute(f"{_FILE} WHERE size_bytes = ?", (size_bytes,))
-        return frozenset(row.digest for row in map(_file_row, rows) if row.is_current)
+    def digests_of_size(self, size_bytes: int, details: Collection[str]) -> frozenset[bytes]:
+        """Contents of this size that the library's model has seen, as finely as one of `details` says."""
+        rows = map(_file_row, self._db.execute(f"{_FILE} WHERE size_bytes = ?", (size_bytes,)))
+        return frozenset(row.digest for row in rows if row.is_current and row.detail in details)
 
-    def with_digest(self, digest: bytes) -> list[FileRow]:
-        """The files with this content whose vectors are of the library's model."""
-        rows = self._db.execute(f"{_FILE} WHERE digest = ? ORDER BY id", (digest,))
-        return [row for row in map(_file_row, rows) if row.is_current]
+    def with_digest(self, digest: bytes, details: Collection[str]) -> list[FileRow]:
+        """The files with this content that were looked at as finely as one of `details` says; perhaps not wholly."""
+        rows = map(_file_row, self._db.execute(f"{_FILE} WHERE digest = ? ORDER BY id", (digest,)))
+        return [row for row in rows if row.has_vectors and row.detail in details]
 
-    def put(self, files: Sequence[NewFile]) -> None:
-        """Add files, or replace what the library had at their paths. One transaction, one fsync."""
+    def put(self, parts: Sequence[FilePart]) -> None:
+        """Add files or parts of them. One transaction, one fsync."""
         with self.transaction():
-            for file in files:
-                self._forget(file.path)
-                file_id = self._add_file(file.path, file.size_bytes, file.mtime_ns, file.digest)
-                item = self._db.execute("INSERT INTO items (file_id, kind) VALUES (?, 'image')", (file_id,)).lastrowid
-                self._db.execute(
-                    "INSERT INTO vectors SELECT ?, model_id, ? FROM state",
-                    (item, file.vector.astype(VECTOR).tobytes()),
-                )
+            for part in parts:
+                if part.is_first:
+                    self._forget(part.path)
+                    file_id = self._add_file(part.path, part.size_bytes, part.mtime_ns, part.digest, detail=part.detail)
+                else:
+                    file_id = self._file_id(part.path)
+                for item in part.items:
+                    self._add_item(file_id, item)
+                self._db.execute("UPDATE files SET position_s = ? WHERE id = ?", (part.position_s, file_id))
+                if part.problem is not None:
+                    self._add_error(part.path, part.size_bytes, part.mtime_ns, part.problem)
             self._changed()
 
     def move(self, row: FileRow, path: bytes, *, mtime_ns: int) -> None:
-        """The same content is now at `path`; its items and vectors stay as they are."""
+        """The same content is now at `path`; its items, its vectors and its line in the ledger go with it."""
         with self.transaction():
             if path != row.path:
                 self._forget(path)
-            self._db.execute("DELETE FROM errors WHERE path IN (?, ?)", (row.path, path))
+            self._db.execute("UPDATE errors SET path = ?, mtime_ns = ? WHERE path = ?", (path, mtime_ns, row.path))
             folder, name = os.path.split(path)
             self._db.execute(
                 "UPDATE files SET folder = ?, name = ?, mtime_ns = ? WHERE id = ?",
@@ -254,18 +215,22 @@ class Store:
         """The same content is at `path` too: its items and vectors are copied, no pixel is read."""
         with self.transaction():
             self._forget(path)
-            file_id = self._add_file(path, row.size_bytes, mtime_ns, row.digest)
+            file_id = self._add_file(path, row.size_bytes, mtime_ns, row.digest, detail=row.detail)
             items = self._db.execute("SELECT id FROM items WHERE file_id = ? ORDER BY id", (row.id,)).fetchall()
             for (item,) in items:
                 new = self._db.execute(
-                    "INSERT INTO items (file_id, kind, start_s, end_s, box) "
-                    "SELECT ?, kind, start_s, end_s, box FROM items WHERE id = ?",
+                    "INSERT INTO items (file_id, kind, start_s, end_s, time_s, box) "
+                    "SELECT ?, kind, start_s, end_s, time_s, box FROM items WHERE id = ?",
                     (file_id, item),
                 ).lastrowid
                 self._db.execute(
                     "INSERT INTO vectors SELECT ?, model_id, vector FROM vectors WHERE item_id = ?",
                     (new, item),
                 )
+            self._db.execute(
+                "INSERT INTO errors SELECT ?, size_bytes, ?, reason, seen_at FROM errors WHERE path = ?",
+                (path, mtime_ns, row.path),
+            )
             self._changed()
 
     def remove(self, rows: Iterable[FileRow]) -> None:
@@ -274,14 +239,33 @@ class Store:
             self._db.executemany("DELETE FROM files WHERE id = ?", [(row.id,) for row in rows])
             self._changed()
 
-    def _add_file(self, path: bytes, size_bytes: int, mtime_ns: int, digest: bytes) -> int:
+    def _add_file(self, path: bytes, size_bytes: int, mtime_ns: int, digest: bytes, *, detail: str) -> int:
         folder, name = os.path.split(path)
         cursor = self._db.execute(
-            "INSERT INTO files (folder, name, size_bytes, mtime_ns, digest) VALUES (?, ?, ?, ?, ?)",
-            (folder, name, size_bytes, mtime_ns, digest),
+            "INSERT INTO files (folder, name, size_bytes, mtime_ns, digest, detail) VALUES (?, ?, ?, ?, ?, ?)",
+            (folder, name, size_bytes, mtime_ns, digest, detail),
         )
         assert cursor.lastrowid is not None
         return cursor.lastrowid
+
+    def _add_item(self, file_id: int, item: NewItem) -> None:
+        row = self._db.execute(
+            "INSERT INTO items (file_id, kind, start_s, end_s, time_s, box) VALUES (?, ?, ?, ?, ?, ?)",
+            (file_id, item.kind, item.start_s, item.end_s, item.time_s, item.box and item.box.to_text()),
+        )
+        self._db.execute(
+            "INSERT INTO vectors SELECT ?, model_id, ? FROM state",
+            (row.lastrowid, item.vector.astype(VECTOR).tobytes()),
+        )
+
+    def _add_error(self, path: bytes, size_bytes: int | None, mtime_ns: int | None, reason: str) -> None:
+        self._db.execute(
+            "INSERT OR REPLACE INTO errors VALUES (?, ?, ?, ?, ?)", (path, size_bytes, mtime_ns, reason, time.time())
+        )
+
+    def _file_id(self, path: bytes) -> int:
+        (file_id,) = self._db.execute("SELECT id FROM files WHERE folder = ? AND name = ?", os.path.split(path))
+        return int(file_id[0])
 
     def _forget(self, path: bytes) -> None:
         self._db.execute("DELETE FROM files WHERE folder = ? AND name = ?", os.path.split(path))
@@ -297,16 +281,13 @@ class Store:
         with self.transaction():
             for error in errors:
                 self._forget(error.path)
-                self._db.execute(
-                    "INSERT INTO errors VALUES (?, ?, ?, ?, ?)",
-                    (error.path, error.size_bytes, error.mtime_ns, error.reason, time.time()),
-                )
+                self._add_error(error.path, error.size_bytes, error.mtime_ns, error.reason)
             self._changed()
 
     def note_unreadable(self, path: bytes, reason: str) -> None:
         """Write a line for a folder that could not be listed; the files below it are kept."""
         with self.transaction():
-            self._db.execute("INSERT OR REPLACE INTO errors VALUES (?, NULL, NULL, ?, ?)", (path, reason, time.time()))
+            self._add_error(path, None, None, reason)
 
     def clear_errors(self, paths: Iterable[bytes]) -> None:
         """Take lines out of the ledger: the path is fine again, or gone."""
@@ -323,53 +304,6 @@ class Store:
         query = "SELECT path, size_bytes, mtime_ns, reason, seen_at FROM errors WHERE path = ?"
         row = self._db.execute(query, (path,)).fetchone()
         return row and ErrorRow(path=row[0], size_bytes=row[1], mtime_ns=row[2], reason=row[3], seen_at=row[4])
-
-    # --- items and vectors ----------------------------------------------------------------------
-
-    def num_items(self) -> int:
-        """How many items can be found with the library's model."""
-        query = "SELECT count(*) FROM vectors WHERE model_id = (SELECT model_id FROM state)"
-        return int(self._db.execute(query).fetchone()[0])
-
-    def num_files(self) -> int:
-        """How many files the library has."""
-        return int(self._db.execute("SELECT count(*) FROM files").fetchone()[0])
-
-    def item_ids(self, *, under: bytes | None = None) -> NDArray[np.int64]:
-        """Ids of the items that have a vector of the library's model, ascending; only those under a path if given."""
-        if under is None:
-            query = "SELECT item_id FROM vectors WHERE model_id = (SELECT model_id FROM state) ORDER BY item_id"
-            rows = self._db.execute(query)
-        else:
-            folder, name = os.path.split(under)
-            query = (
-                f"SELECT item_id FROM files JOIN items ON file_id = files.id JOIN vectors ON item_id = items.id "
-                f"WHERE model_id = (SELECT model_id FROM state) AND ({_UNDER} OR (folder = ? AND name = ?)) "
-                "ORDER BY item_id"
-            )
-            rows = self._db.execute(query, (*_under(under), folder, name))
-        return np.fromiter((item for (item,) in rows), np.int64)
-
-    def vectors_after(self, item_id: int) -> Iterator[tuple[int, bytes]]:
-        """(item id, float16 vector) of the library's model for every item after `item_id`, ascending."""
-        query = (
-            "SELECT item_id, vector FROM vectors WHERE model_id = (SELECT model_id FROM state) AND item_id > ? "
-            "ORDER BY item_id"
-        )
-        return iter(self._db.execute(query, (item_id,)))
-
-    def items(self, ids: Iterable[int]) -> list[ItemRow]:
-        """The items with these ids, in this order; an id that is gone is left out."""
-        query = (
-            "SELECT items.id, folder, name, kind, start_s, end_s "
-            "FROM items JOIN files ON files.id = file_id WHERE items.id = ?"
-        )
-        rows = (self._db.execute(query, (int(item),)).fetchone() for item in ids)
-        return [
-            ItemRow(id=row[0], path=os.path.join(row[1], row[2]), kind=row[3], start_s=row[4], end_s=row[5])
-            for row in rows
-            if row is not None
-        ]
 
     # --- jobs and health ------------------------------------------------------------------------
 
@@ -395,16 +329,7 @@ class Store:
         return found
 
 
-# A path range instead of LIKE: b"/" is followed by b"0", so everything below a folder lies between the two.
-_UNDER = "(folder = ? OR (folder >= ? AND folder < ?))"
-
-
-def _under(root: bytes) -> tuple[bytes, bytes, bytes]:
-    base = root.rstrip(b"/")
-    return root, base + b"/", base + b"0"
-
-
-def _file_row(row: tuple[int, bytes, bytes, int, int, bytes, int]) -> FileRow:
+def _file_row(row: tuple[int, bytes, bytes, int, int, bytes, str, float | None, int]) -> FileRow:
     return FileRow(
         id=row[0],
         folder=row[1],
@@ -412,5 +337,7 @@ def _file_row(row: tuple[int, bytes, bytes, int, int, bytes, int]) -> FileRow:
         size_bytes=row[3],
         mtime_ns=row[4],
         digest=row[5],
-        is_current=bool(row[6]),
+        detail=row[6],
+        position_s=row[7],
+        has_vectors=bool(row[8]),
     )

@@ -1,6 +1,6 @@
-"""Going through folders: which pictures are there now, and which places could not be read.
+"""Going through folders: which pictures and videos are there now, and which places could not be read.
 
-It knows names, sizes and times. It opens no file.
+It knows names, sizes and times. It opens no file, but those that may be TypeScript.
 """
 
 import os
@@ -9,13 +9,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from seesay.inputs.pictures import PICTURE_SUFFIXES
+from seesay.inputs.video import VIDEO_SUFFIXES
 
-_SUFFIXES = tuple(suffix.encode() for suffix in PICTURE_SUFFIXES)
+SUFFIXES = tuple(suffix.encode() for suffix in PICTURE_SUFFIXES | VIDEO_SUFFIXES)
+_PROGRAM_SUFFIXES = (b".ts", b".mts")  # of MPEG streams, and of TypeScript, which is text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """A picture file by its name. With a `problem`, the reason why it cannot be opened."""
+    """A picture or video file by its name. With a `problem`, the reason why it cannot be opened."""
 
     name: bytes
     size_bytes: int = 0
@@ -44,7 +46,7 @@ class Walk:
     mounts: set[bytes] = field(default_factory=set)
 
     def __iter__(self) -> Iterator[tuple[bytes, list[Found]]]:
-        """(folder, the pictures directly in it), folders and names in order, one listing in memory at a time."""
+        """(folder, its own pictures and videos), folders and names in order, one listing in memory at a time."""
         for root in self.roots:
             self.mounts.update(_mounts_above(root))
             if is_gone(root):
@@ -68,7 +70,7 @@ class Walk:
                             continue
                         if entry.is_dir(follow_symlinks=False):
                             folders.append(entry.path)
-                        elif entry.name.lower().endswith(_SUFFIXES) and not entry.is_dir():
+                        elif is_media(entry.path) and not entry.is_dir():
                             found.append(_found(entry.name, entry.path))
             except OSError as error:
                 self.unreadable[folder] = f"the folder cannot be listed: {error.strerror}"
@@ -77,6 +79,21 @@ class Walk:
             self.mounts.update(child for child in folders if os.path.ismount(child))
             waiting.extend(reversed(folders))
             yield folder, found
+
+
+def is_media(path: bytes) -> bool:
+    """Whether a file is a picture or video by its name; of `.ts` also by its first bytes."""
+    name = path.lower()
+    if not name.endswith(SUFFIXES):
+        return False
+    if name.endswith(_PROGRAM_SUFFIXES) and os.path.isfile(path):
+        try:
+            with open(path, "rb") as file:
+                begin = file.read(5)
+        except OSError:
+            return True  # the ledger will say why
+        return not begin or 0x47 in (begin[0], begin[-1])  # a packet's first byte, after a time of 4 bytes in .m2ts
+    return True
 
 
 def is_gone(path: bytes) -> bool:

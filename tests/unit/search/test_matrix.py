@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 
 from seesay.search import matrix as matrix_module
 from seesay.search.matrix import Matrix
-from seesay.search.store import NewFile, Store
+from seesay.search.rows import FilePart, NewItem
+from seesay.search.store import Store
 
 
 def unit(rows):
@@ -54,14 +55,14 @@ def add(store, names):
     random = np.random.default_rng(len(names))
     store.put(
         [
-            NewFile(path=b"/p/" + name, size_bytes=1, mtime_ns=1, digest=name, vector=vector)
+            FilePart(path=b"/p/" + name, size_bytes=1, mtime_ns=1, digest=name, items=(NewItem(vector=vector),))
             for name, vector in zip(names, unit(random.standard_normal((len(names), 8))), strict=True)
         ]
     )
 
 
 def as_recorded(store):
-    return [(item, vector) for item, vector in store.vectors_after(0)]
+    return [(item, vector) for item, vector in store.items.vectors_after(0)]
 
 
 def as_mapped(store):

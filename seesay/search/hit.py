@@ -1,0 +1,30 @@
+"""A result of a search: a picture, or a range of a video."""
+
+from dataclasses import dataclass
+
+from seesay.search.rows import Box
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hit:
+    """One result. A picture has no times; those of a video are seconds from its first picture."""
+
+    path: str
+    score: float
+    """Cosine of the query and the best item, in [-1, 1]; of a sequence the mean of its steps."""
+    id: int
+    """Of the best item. It stays the same until the file changes, and is never used again for another."""
+    box: Box | None = None
+    """The part of the picture that fits best, where tiles were made and one of them fits better than the whole."""
+    start_s: float | None = None
+    end_s: float | None = None
+    """The range of the video; it holds `time_s`."""
+    time_s: float | None = None
+    """Of the frame that fits best; of a sequence that of its first step."""
+    steps_s: tuple[float, ...] = ()
+    """Of a sequence, the time of each step."""
+
+    @property
+    def kind(self) -> str:
+        """`image` or `moment`."""
+        return "image" if self.start_s is None else "moment"

@@ -1,0 +1,122 @@
+"""Reading items and vectors: what a search asks of the store. The second half of store.py, which writes.
+
+It knows rows and nothing of pictures, encoders or ranking.
+"""
+
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seesay.search.rows import Box, ItemRow, Moments
+
+Only: TypeAlias = Literal["image", "video"]
+
+_OURS = "model_id = (SELECT model_id FROM state)"
+
+# A path range instead of LIKE: b"/" is followed by b"0", so everything below a folder lies between the two.
+UNDER = "(folder = ? OR (folder >= ? AND folder < ?))"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """Which files a search looks at."""
+
+    under: bytes | None = None
+    """An absolute path: only this file, or what is at or below this folder."""
+    after_ns: int | None = None
+    """Only files changed at or after this time, in nanoseconds since 1970."""
+    before_ns: int | None = None
+    """Only files changed before it."""
+    only: Only | None = None
+
+    def __bool__(self) -> bool:
+        """Whether it leaves anything out."""
+        return self != Filter()
+
+
+class Items:
+    """The items of an open store. It belongs to the store's thread."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        """Read through the store's connection, so within its snapshots."""
+        self._db = db
+
+    def __len__(self) -> int:
+        """How many items can be found with the library's model."""
+        return int(self._db.execute(f"SELECT count(*) FROM vectors WHERE {_OURS}").fetchone()[0])
+
+    def ids(self, where: Filter | None = None) -> NDArray[np.int64]:
+        """Ids of the items that have a vector of the library's model, ascending; only those that a filter lets by."""
+        values: list[bytes | int] = []
+        query = f"SELECT item_id FROM vectors WHERE {_OURS}"
+        if where:
+            query = (
+                "SELECT item_id FROM files JOIN items ON file_id = files.id JOIN vectors ON item_id = items.id "
+                f"WHERE {_OURS}"
+            )
+            if where.under is not None:
+                query += f" AND ({UNDER} OR (folder = ? AND name = ?))"
+                values += [*under(where.under), *os.path.split(where.under)]
+            if where.after_ns is not None:
+                query += " AND mtime_ns >= ?"
+                values.append(where.after_ns)
+            if where.before_ns is not None:
+                query += " AND mtime_ns < ?"
+                values.append(where.before_ns)
+            if where.only is not None:
+                query += f" AND start_s IS {'NOT ' if where.only == 'video' else ''}NULL"
+        rows = self._db.execute(f"{query} ORDER BY item_id", values)
+        return np.fromiter((item for (item,) in rows), np.int64)
+
+    def vectors_after(self, item_id: int) -> Iterator[tuple[int, bytes]]:
+        """(item id, float16 vector) of the library's model for every item after `item_id`, ascending."""
+        query = f"SELECT item_id, vector FROM vectors WHERE {_OURS} AND item_id > ? ORDER BY item_id"
+        return iter(self._db.execute(query, (item_id,)))
+
+    def rows(self, ids: Iterable[int]) -> list[ItemRow]:
+        """The items with these ids, in this order; an id that is gone is left out."""
+        query = (
+            "SELECT items.id, file_id, folder, name, kind, start_s, end_s, time_s, box "
+            "FROM items JOIN files ON files.id = file_id WHERE items.id = ?"
+        )
+        found = (self._db.execute(query, (int(item),)).fetchone() for item in ids)
+        return [
+            ItemRow(
+                id=row[0],
+                file_id=row[1],
+                path=os.path.join(row[2], row[3]),
+                kind=row[4],
+                start_s=row[5],
+                end_s=row[6],
+                time_s=row[7],
+                box=Box.from_text(row[8]) if row[8] else None,
+            )
+            for row in found
+            if row is not None
+        ]
+
+    def files_of(self, ids: NDArray[np.int64]) -> set[int]:
+        """The files that have these items."""
+        query = "SELECT file_id FROM items WHERE id = ?"
+        return {self._db.execute(query, (item,)).fetchone()[0] for item in ids.tolist()}
+
+    def moments(self, file_id: int) -> Moments:
+        """All items of a video that have a vector of the library's model."""
+        query = (
+            "SELECT items.id, start_s, end_s, time_s FROM items JOIN vectors ON item_id = items.id "
+            f"WHERE file_id = ? AND start_s IS NOT NULL AND {_OURS} ORDER BY start_s, items.id"
+        )
+        rows = self._db.execute(query, (file_id,)).fetchall()
+        table = np.array(rows, np.float64).reshape(-1, 4)  # an id is exact up to 2**53
+        return Moments(ids=table[:, 0].astype(np.int64), start_s=table[:, 1], end_s=table[:, 2], time_s=table[:, 3])
+
+
+def under(root: bytes) -> tuple[bytes, bytes, bytes]:
+    """The three values of `UNDER`."""
+    base = root.rstrip(b"/")
+    return root, base + b"/", base + b"0"

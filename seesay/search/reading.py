@@ -1,0 +1,240 @@
+"""From files to pieces ready for a model: digests, decoding, tiles, the moments of a video. Threads live here.
+
+    pictures: a pool of threads, one file each ─→ a chunk with all its pieces
+    videos:   one at a time, decoded in a thread ahead of the model ─→ a chunk for every moment, as they come
+
+Memory is bounded by what may wait, whatever the length of a video. It must not know the store or the model.
+"""
+
+import hashlib
+import os
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import islice
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from seesay.base.errors import InputError, MissingExtraError
+from seesay.inputs.pictures import open_picture
+from seesay.inputs.transform import ImageTransform
+from seesay.inputs.video import Frame, frames, is_video, read_info
+from seesay.search import tiles
+from seesay.search.detail import Detail
+from seesay.search.rows import Box, ErrorRow
+
+AHEAD = 64  # pictures read, or moments decoded, ahead of the model: two batches
+AHEAD_WITH_TILES = 8  # each is about nine pieces then
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """A file to read, as the walk saw it. That older stamp is what gets remembered, so a change while reading shows."""
+
+    path: bytes
+    size_bytes: int
+    mtime_ns: int
+    is_known: bool
+    """The library has it, as it was before."""
+    detail: Detail
+    digest: bytes = b""
+    """Of a video that was begun: as it was when that was done."""
+    position_s: float | None = None
+    """Where to go on in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """What becomes one item: pixels, and of a tile its box."""
+
+    pixels: NDArray[np.uint8]
+    box: Box | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chunk:
+    """A picture, or one moment of a video: what is committed together or not at all."""
+
+    wanted: Wanted
+    digest: bytes
+    pieces: tuple[Piece, ...]
+    detail: str
+    times_s: tuple[float, float, float] | None = None
+    """Start, end and time of the frame, of a moment."""
+    is_first: bool = True
+    next_s: float | None = None
+    """Where the next moment begins; None when this chunk is the file's last."""
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Read:
+    """What reading a file's beginning brought. Neither chunk nor error: it is a video, or its content is known."""
+
+    wanted: Wanted
+    digest: bytes = b""
+    chunk: Chunk | None = None
+    is_video: bool = False
+    error: ErrorRow | None = None
+
+
+def read_pictures(files: Iterable[tuple[Wanted, frozenset[bytes]]], transform: ImageTransform) -> Iterator[Read]:
+    """Read pictures with every core, in order, never more than `AHEAD` files ahead of the caller.
+
+    Args:
+        files: what to read, and the digests that need no decoding.
+        transform: the model's.
+    """
+    work = partial(read_picture, transform=transform)
+    return _ahead(work, files, num_threads=os.cpu_count() or 1, num_ahead=AHEAD)
+
+
+def read_heads(files: Iterable[tuple[Wanted, frozenset[bytes]]]) -> Iterator[Read]:
+    """The digests of videos, in order, the next one while the caller is busy with the last; no more than that.
+
+    Reading a long video takes seconds, and what was read ahead is lost when the run is stopped.
+    """
+    return _ahead(_read_head, files, num_threads=1, num_ahead=2)
+
+
+def _ahead(
+    work: Callable[[Wanted, frozenset[bytes]], Read],
+    files: Iterable[tuple[Wanted, frozenset[bytes]]],
+    *,
+    num_threads: int,
+    num_ahead: int,
+) -> Iterator[Read]:
+    waiting: deque[Future[Read]] = deque()
+    pool = ThreadPoolExecutor(num_threads, thread_name_prefix="seesay-read")
+    try:
+        for wanted, known in files:
+            waiting.append(pool.submit(work, wanted, known))
+            if len(waiting) >= (min(num_ahead, AHEAD_WITH_TILES) if wanted.detail.tiles else num_ahead):
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _read_head(wanted: Wanted, known: frozenset[bytes]) -> Read:
+    try:
+        is_begun = wanted.position_s is not None
+        digest = wanted.digest if is_begun else content_digest(wanted.path)
+        return Read(wanted=wanted, digest=digest, is_video=digest not in known)
+    except OSError as error:
+        return Read(wanted=wanted, error=error_row(wanted, error))
+
+
+def read_picture(wanted: Wanted, known: frozenset[bytes], transform: ImageTransform) -> Read:
+    """In a thread: the digest, and a chunk unless the content is known or the file turns out to be a video."""
+    try:
+        digest = content_digest(wanted.path)
+        if digest in known:
+            return Read(wanted=wanted, digest=digest)
+        if is_video(os.fsdecode(wanted.path)):
+            return Read(wanted=wanted, digest=digest, is_video=True)
+        has_tiles = wanted.detail.tiles
+        target_px = tiles.decode_px(transform.target_px) if has_tiles else transform.target_px
+        picture = open_picture(os.fsdecode(wanted.path), target_px=target_px)
+        pieces = tuple(_pieces(picture, transform, has_tiles=has_tiles))
+        chunk = Chunk(wanted=wanted, digest=digest, pieces=pieces, detail=wanted.detail.of_picture)
+        return Read(wanted=wanted, digest=digest, chunk=chunk)
+    except (OSError, InputError, MissingExtraError) as error:
+        return Read(wanted=wanted, error=error_row(wanted, error))
+
+
+def content_digest(path: bytes) -> bytes:
+    """BLAKE2b-128 of a file's content, by which a moved file is known."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, partial(hashlib.blake2b, digest_size=16)).digest()
+
+
+def error_row(wanted: Wanted, error: Exception) -> ErrorRow:
+    """The line of the ledger. One that could not be opened has no size: its cure does not show in size or time."""
+    if isinstance(error, OSError):
+        reason = f"cannot be opened: {error.strerror or error}"
+        return ErrorRow(path=wanted.path, size_bytes=None, mtime_ns=None, reason=reason)
+    return ErrorRow(path=wanted.path, size_bytes=wanted.size_bytes, mtime_ns=wanted.mtime_ns, reason=str(error))
+
+
+def read_video(wanted: Wanted, digest: bytes, transform: ImageTransform) -> Iterator[Chunk]:
+    """The moments of a video, from where it was left; decoded in a thread, at most `AHEAD` moments ahead.
+
+    A moment ends where the next one begins, so it comes when that one is there.
+
+    Raises:
+        InputError: nothing in the file can be shown.
+        OSError: it cannot be reached, or not any more.
+    """
+    count = AHEAD_WITH_TILES if wanted.detail.tiles else AHEAD
+    yield from _in_thread(_moments(wanted, digest, transform), count // 2)
+
+
+def _in_thread(chunks: Generator[Chunk], count: int) -> Iterator[Chunk]:
+    """The same chunks; while the caller works on `count` of them, a thread makes the next."""
+    pool = ThreadPoolExecutor(1, thread_name_prefix="seesay-decode")
+    try:
+        upcoming = pool.submit(lambda: list(islice(chunks, count)))
+        while taken := upcoming.result():
+            upcoming = pool.submit(lambda: list(islice(chunks, count)))
+            yield from taken
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+        chunks.close()
+
+
+def _moments(wanted: Wanted, digest: bytes, transform: ImageTransform) -> Generator[Chunk]:
+    path, detail = os.fsdecode(wanted.path), wanted.detail
+    problems: list[str] = []
+    target_px = tiles.decode_px(transform.target_px) if detail.tiles else transform.target_px
+    from_s = wanted.position_s or 0.0
+    shown = frames(path, detail.moments, size_px=target_px, from_s=from_s, on_error=problems.append)
+    is_first = wanted.position_s is None
+    before: Frame | None = None
+    try:
+        for frame in shown:
+            if before is not None:
+                yield _chunk(wanted, digest, transform, before, end_s=frame.time_s, is_first=is_first)
+                is_first = False
+            before = frame
+    except InputError as error:
+        if before is None and is_first:
+            raise
+        problems.append(str(error))  # half a video is better than none
+    if problems:
+        os.stat(path)  # a drive that was pulled out is no damage: raises OSError, and the next run goes on
+    problem = problems[0] if problems else None
+    if before is not None:
+        end_s = max(before.time_s, read_info(path).duration_s)
+        last = _chunk(wanted, digest, transform, before, end_s=end_s, is_first=is_first)
+        yield replace(last, next_s=None, problem=problem)
+    elif is_first:
+        raise InputError(problem or "a video without a single picture")
+    else:  # nothing comes after what the store has
+        yield Chunk(wanted=wanted, digest=digest, pieces=(), detail=detail.to_text(), is_first=False, problem=problem)
+
+
+def _chunk(
+    wanted: Wanted, digest: bytes, transform: ImageTransform, frame: Frame, *, end_s: float, is_first: bool
+) -> Chunk:
+    return Chunk(
+        wanted=wanted,
+        digest=digest,
+        pieces=tuple(_pieces(frame.image, transform, has_tiles=wanted.detail.tiles)),
+        detail=wanted.detail.to_text(),
+        times_s=(frame.time_s, end_s, frame.time_s),
+        is_first=is_first,
+        next_s=end_s,
+    )
+
+
+def _pieces(picture: Image.Image, transform: ImageTransform, *, has_tiles: bool) -> Iterator[Piece]:
+    yield Piece(transform(picture))
+    if has_tiles:
+        for box in tiles.boxes(picture.width, picture.height):
+            yield Piece(transform(tiles.cut(picture, box)), box)

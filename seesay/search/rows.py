@@ -1,0 +1,141 @@
+"""What goes into the store and comes out of it, as plain rows. No SQL, no pictures, no ranking."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Box(NamedTuple):
+    """A part of a picture, as fractions of its width and height from the upper left corner, in [0, 1]."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    def to_text(self) -> str:
+        """As the store keeps it."""
+        return ",".join(f"{side:.5f}" for side in self)
+
+    @classmethod
+    def from_text(cls, text: str) -> "Box":
+        """What `to_text` wrote."""
+        return cls(*(float(side) for side in text.split(",")))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileRow:
+    """A file as the library remembers it."""
+
+    id: int
+    folder: bytes
+    name: bytes
+    size_bytes: int
+    mtime_ns: int
+    digest: bytes
+    detail: str
+    """How finely it was looked at; see `Detail`."""
+    position_s: float | None
+    """Of a video that was not read to its end: the time of the first frame that is missing."""
+    has_vectors: bool
+    """It has items, and each has a vector of the library's model."""
+
+    @property
+    def path(self) -> bytes:
+        """The whole path."""
+        return os.path.join(self.folder, self.name)
+
+    @property
+    def is_current(self) -> bool:
+        """It was read wholly, with the library's model."""
+        return self.has_vectors and self.position_s is None
+
+    @property
+    def is_begun(self) -> bool:
+        """It was read in part, with the library's model."""
+        return self.has_vectors and self.position_s is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewItem:
+    """Something that a search can find: a picture, a moment of a video, or a tile of either.
+
+    Times are seconds from the video's first picture; all None for a picture.
+    """
+
+    vector: NDArray[np.float32]
+    start_s: float | None = None
+    end_s: float | None = None
+    time_s: float | None = None
+    """Of the frame that the vector was made from."""
+    box: Box | None = None
+    """The part that a tile shows."""
+
+    @property
+    def kind(self) -> str:
+        """As the column of that name says it."""
+        if self.box is not None:
+            return "tile"
+        return "image" if self.start_s is None else "moment"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilePart:
+    """A file's items, or those of a part of it that come after what the store has."""
+
+    path: bytes
+    size_bytes: int
+    mtime_ns: int
+    digest: bytes
+    items: Sequence[NewItem]
+    detail: str = ""
+    is_first: bool = True
+    """What the store had at this path goes."""
+    position_s: float | None = None
+    """Where the next part begins; None when this one completes the file."""
+    problem: str | None = None
+    """Why the file gave less than it should have: a line of the ledger."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorRow:
+    """A line of the ledger."""
+
+    path: bytes
+    size_bytes: int | None
+    mtime_ns: int | None
+    reason: str
+    seen_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemRow:
+    """An item and where it is."""
+
+    id: int
+    file_id: int
+    path: bytes
+    kind: str
+    start_s: float | None = None
+    end_s: float | None = None
+    time_s: float | None = None
+    box: Box | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moments:
+    """All items of one video, in the order of time. N of them; tiles share the times of their frame.
+
+    Attributes:
+        ids: (N,) item ids.
+        start_s, end_s, time_s: (N,) seconds.
+    """
+
+    ids: NDArray[np.int64]
+    start_s: NDArray[np.float64]
+    end_s: NDArray[np.float64]
+    time_s: NDArray[np.float64]

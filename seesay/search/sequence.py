@@ -1,0 +1,144 @@
+"""Sequences: one thing, and then another, in the same video.
+
+    "a person opens a door" then "a dog runs in" --within 10
+
+Every step takes a moment that begins after the step before it, at most `within_s` later. A sequence's score is
+the mean of its steps' cosines, so what fits all steps well stands above what fits one of them best.
+
+Shape legend: S steps, M moments.
+"""
+
+import os
+from collections import deque
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seesay.search.hit import Hit
+from seesay.search.items import Items
+from seesay.search.matrix import Matrix
+from seesay.search.ranges import Numbers, Timeline
+
+FIRST_LOOK = 512  # best moments of each step whose videos are looked at first; then eight times as many
+
+
+def rank_sequences(
+    items: Items,
+    matrix: Matrix,
+    queries: Sequence[NDArray[np.float32]],
+    *,
+    within_s: float | None,
+    limit: int,
+    allowed: NDArray[np.int64],
+    per_video: int | None,
+) -> list[Hit]:
+    """The best sequences, exactly. Call it inside a snapshot.
+
+    No video that is left out can win: its mean is at most the mean of the lowest scores that were looked at.
+
+    Args:
+        items: of the library.
+        matrix: of the same snapshot.
+        queries: S unit vectors of (E,), a step each.
+        within_s: seconds between two steps at most; None for any.
+        limit: how many at most.
+        allowed: item ids of videos to choose from, ascending.
+        per_video: sequences of one video at most, none of which share a moment; None for no limit.
+    """
+    look = FIRST_LOOK
+    found: dict[int, list[Hit]] = {}
+    while True:
+        lowest, num_ids = 0.0, 0
+        for query in queries:
+            ids, scores = matrix.top(query, limit=look, allowed=allowed)
+            num_ids = len(ids)
+            lowest += float(scores[-1]) / len(queries) if num_ids else 0.0
+            for file_id in items.files_of(ids):
+                if file_id not in found:
+                    found[file_id] = _of_video(items, matrix, queries, file_id, within_s, per_video or limit)
+        hits = sorted((hit for own in found.values() for hit in own), key=lambda hit: (-hit.score, hit.id))[:limit]
+        if num_ids < look or (len(hits) == limit and hits[-1].score >= lowest):
+            return hits
+        look *= 8
+
+
+def _of_video(
+    items: Items,
+    matrix: Matrix,
+    queries: Sequence[NDArray[np.float32]],
+    file_id: int,
+    within_s: float | None,
+    limit: int,
+) -> list[Hit]:
+    """The best sequences of one video that share no moment, best first."""
+    moments = items.moments(file_id)
+    lines = [Timeline.of(moments, matrix.scores(query, moments.ids)) for query in queries]
+    start_s = lines[0].start_s
+    scores_SM = np.stack([line.scores for line in lines])
+    hits: list[Hit] = []
+    while len(hits) < limit:
+        steps = best_steps(scores_SM, start_s, within_s=within_s)
+        if not steps:
+            break
+        score = float(np.mean([scores_SM[number, place] for number, place in enumerate(steps)]))
+        scores_SM[:, steps[0] : steps[-1] + 1] = -np.inf
+        best = [int(line.best[place]) for line, place in zip(lines, steps, strict=True)]
+        (row,) = items.rows([int(moments.ids[best[0]])])
+        hits.append(
+            Hit(
+                path=os.fsdecode(row.path),
+                score=score,
+                id=row.id,
+                box=row.box,
+                start_s=float(start_s[steps[0]]),
+                end_s=float(lines[0].end_s[steps[-1]]),
+                time_s=row.time_s,
+                steps_s=tuple(float(moments.time_s[place]) for place in best),
+            )
+        )
+    return hits
+
+
+def best_steps(scores_SM: Numbers, start_s: Numbers, *, within_s: float | None) -> list[int]:
+    """Which moment each step takes, so that the sum of the scores is the largest.
+
+    Args:
+        scores_SM: (S, M) how well each moment fits each step; -inf where it must not be taken.
+        start_s: (M,) seconds, ascending.
+        within_s: seconds between the moments of two steps at most; None for any.
+
+    Returns:
+        S ascending places, or none where the video has no such moments.
+    """
+    sums = scores_SM[0]
+    came_from: list[NDArray[np.int64]] = []
+    for scores in scores_SM[1:]:
+        before = _best_before(sums, start_s, within_s)
+        came_from.append(before)
+        sums = np.where(before >= 0, sums[before], -np.inf) + scores
+    place = int(np.argmax(sums)) if len(sums) else 0
+    if not len(sums) or sums[place] == -np.inf:
+        return []
+    steps = [place]
+    for before in reversed(came_from):
+        steps.append(int(before[steps[-1]]))
+    return steps[::-1]
+
+
+def _best_before(sums: Numbers, start_s: Numbers, within_s: float | None) -> NDArray[np.int64]:
+    """For each moment the place of the largest sum before it and near enough; -1 where there is none.
+
+    A queue of candidates whose sums fall, as for every sliding maximum, makes it linear in M.
+    """
+    best = np.full(len(sums), -1)
+    waiting: deque[int] = deque()
+    for place in range(1, len(sums)):
+        while waiting and sums[waiting[-1]] <= sums[place - 1]:
+            waiting.pop()
+        waiting.append(place - 1)
+        while within_s is not None and waiting and start_s[waiting[0]] < start_s[place] - within_s:
+            waiting.popleft()
+        if waiting and sums[waiting[0]] > -np.inf:
+            best[place] = waiting[0]
+    return best
