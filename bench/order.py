@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFilter
 
 from seesay.data.actions import TEMPLATES
 from seesay.data.videos import open_videos
@@ -39,13 +39,13 @@ PHOTOS = Path(__file__).parents[1] / ".demo" / "photos"
 PAIRS = (("moving left", "moving right"), ("growing", "shrinking"), ("appearing", "vanishing"))
 LABELS = tuple(label for pair in PAIRS for label in pair)
 WAYS: dict[str, VideoConfig] = {
-    "mean": VideoConfig(num_frames=8, head="mean"),
-    "convolution": VideoConfig(num_frames=8, head="convolution"),
-    "LSTM": VideoConfig(num_frames=8, head="lstm"),
-    "transformer": VideoConfig(num_frames=8, head="transformer", num_layers=2),
-    "class transformer": VideoConfig(num_frames=8, head="class_transformer", num_layers=2),
-    "shift, mean": VideoConfig(num_frames=8, tower="shift", head="mean"),
-    "joint": VideoConfig(num_frames=8, tower="joint", head="mean"),
+    "mean": VideoConfig(num_frames=4, head="mean"),
+    "convolution": VideoConfig(num_frames=4, head="convolution"),
+    "LSTM": VideoConfig(num_frames=4, head="lstm"),
+    "transformer": VideoConfig(num_frames=4, head="transformer", num_layers=2),
+    "class transformer": VideoConfig(num_frames=4, head="class_transformer", num_layers=2),
+    "shift, mean": VideoConfig(num_frames=4, tower="shift", head="mean"),
+    "joint": VideoConfig(num_frames=4, tower="joint", head="mean"),
 }
 VARIANT = Variant(
     model=variants.clip(64, variants.vit(64, 16, 128, 4, 4), variants.text(64, 2, context_length=32)), family="clip"
@@ -71,7 +71,7 @@ def main() -> None:
         make_clips(root / "test", [path for path in photos if path.name in HELD_OUT], arguments.clips // 2, seed=1)
         if arguments.sheet:
             draw(root / "test").save(arguments.sheet)
-        print(f"torch {torch.__version__}, {torch.get_num_threads()} threads; {arguments.steps} steps of 16 clips")
+        print(f"torch {torch.__version__}, {torch.get_num_threads()} threads; {arguments.steps} steps of 64 clips of 4 frames")
         print(f"{'':<20}" + "".join(f"{' / '.join(pair):>28}" for pair in PAIRS) + f"{'of six':>10}{'minutes':>10}")
         for way in arguments.ways:
             began = time.perf_counter()
@@ -90,7 +90,7 @@ def run(root: Path, video: VideoConfig, steps: int) -> dict[str, float]:
         save=SaveConfig(every_steps=10_000),
         loss="matching",
         steps=steps,
-        batch_size=16,
+        batch_size=64,
         log_every=steps,
     )
     found: dict[str, float] = {}
@@ -108,7 +108,7 @@ def judge(clip: Clip, trained: Trainee, address: str) -> dict[str, float]:
     """Accuracy between the two labels of each pair, and among all six."""
     model, transform, videos = LiveModel(clip, trained), ImageTransform(trained.bundle.image), open_videos(address)
     pixels = [
-        np.stack([transform(frame) for frame in read_frames(video.path, middle_places(8))]) for video in videos.videos
+        np.stack([transform(frame) for frame in read_frames(video.path, middle_places(4))]) for video in videos.videos
     ]
     texts = [model.encode_texts([each.replace("{}", name) for each in TEMPLATES]).mean(0) for name in videos.classes]
     scores: NDArray[np.float32] = model.encode_pixels(pixels) @ np.stack(texts).T
@@ -139,6 +139,7 @@ def make_clips(root: Path, photos: list[Path], count: int, *, seed: int) -> None
 def draw_frames(label: str, behind: Image.Image, before: Image.Image, random: np.random.Generator) -> list[Image.Image]:
     """The frames of one clip of the second label of a pair."""
     ground, thing = (_part(picture, random) for picture in (behind, before))
+    ground = ground.filter(ImageFilter.GaussianBlur(SIDE / 6))  # out of focus, as what is behind often is
     size, (x, y) = random.uniform(0.35, 0.5) * SIDE, random.uniform(0.35, 0.65, 2) * SIDE
     frames = []
     for share in np.linspace(0, 1, NUM_FRAMES):

@@ -210,8 +210,8 @@ def _blocks(config: TemporalConfig, dim: int) -> nn.ModuleList:
 
 
 def _positions(config: TemporalConfig, dim: int) -> Tensor:
-    """(num_positions, E), those of the first T summing to zero, so that their mean moves no vector."""
-    positions = torch.randn(config.num_positions, dim) * 0.02
+    """(num_positions, E) as long as a frame's unit vector; those of the first T sum to zero and so move no mean."""
+    positions = torch.randn(config.num_positions, dim) * dim**-0.5
     positions[: config.num_frames] -= positions[: config.num_frames].mean(dim=0)
     return positions
 

@@ -91,8 +91,8 @@ class JointTime(nn.Module):
         vit = _require_vit(tower, "joint")
         if vit.config.rotary_grid:
             raise UsageError('rotary positions are of one picture; the tower "joint" goes with learned ones')
-        # a start at zero would do; a little noise lets the first steps tell the frames apart
-        self.time_embedding = nn.Parameter(torch.randn(num_frames, vit.width) * 0.02)
+        # as long as the embedding of a place, as in ActionCLIP: shorter ones take long to be noticed
+        self.time_embedding = nn.Parameter(torch.randn(num_frames, vit.width) * vit.width**-0.5)
 
     def forward(self, tower: ViT, videos: Tensor) -> Tensor:
         """(B, T, 3, S, S) normalised pixels -> (B, D) features.

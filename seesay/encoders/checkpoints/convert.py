@@ -16,7 +16,7 @@ from torch import Tensor
 from seesay.base.errors import BundleError, UnknownNameError, UsageError
 from seesay.encoders import recipes
 from seesay.encoders.bundle import Bundle, write_bundle
-from seesay.encoders.checkpoints import hf_clip, hf_siglip, open_clip, openai
+from seesay.encoders.checkpoints import actionclip, hf_clip, hf_siglip, open_clip, openai
 from seesay.encoders.checkpoints.files import read_tensors
 from seesay.encoders.checkpoints.folder import find_weights, read_json
 from seesay.encoders.checkpoints.keymap import to_ours
@@ -71,7 +71,8 @@ def convert(
     """Make a bundle of a checkpoint; graphs and self-test are added by `seesay.encoders.export.export`.
 
     Args:
-        source: a folder (transformers' CLIP and SigLIP, open_clip's) or a file (open_clip's, OpenAI's archives).
+        source: a folder (transformers' CLIP and SigLIP, open_clip's) or a file (open_clip's, OpenAI's archives; of
+            ActionCLIP's the bundle is a video model).
         out: the bundle's folder; one that is there is replaced.
         name: the bundle's name; by default that of `out`.
         licence: SPDX expression that covers the weights.
@@ -85,6 +86,8 @@ def convert(
         UnknownNameError: no such variant.
         UsageError: the checkpoint does not say what it is, and no variant is given.
     """
+    if (content := actionclip.read_actionclip(source)) is not None:
+        return actionclip.convert_actionclip(content, out, path=source, name=name, licence=licence, storage=storage)
     checkpoint = read_checkpoint(source, variant=variant, statistics=statistics)
     state = to_ours(checkpoint.source, checkpoint.state, checkpoint.model)
     bias = state.pop("bias", None)
