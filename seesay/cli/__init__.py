@@ -14,6 +14,7 @@ from seesay.base.tables import resolve
 COMMANDS = {
     "index": "seesay.cli.index:index",
     "search": "seesay.cli.search:search",
+    "watch": "seesay.cli.watch:watch",
     "classify": "seesay.cli.classify:classify",
     "actions": "seesay.cli.actions:actions",
     "models": "seesay.cli.models:models",

@@ -1,16 +1,19 @@
 """`seesay index`: add folders to the library, and keep it up to date."""
 
+import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from seesay.base.errors import UsageError
 from seesay.cli.console import LibraryOption, plural, say, write
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from seesay.search.detail import Detail
     from seesay.search.index import Progress, Summary
     from seesay.search.library import Library
 
@@ -24,16 +27,39 @@ def index(
     rebuild: Annotated[
         bool, typer.Option("--rebuild", help="Make every vector again, with --model or the default.")
     ] = False,
+    every: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="Of videos, take a frame every so often. By default 1.")
+    ] = None,
+    keyframes: Annotated[
+        bool, typer.Option("--keyframes", help="Of videos, take the key frames: several times as fast, less exact.")
+    ] = False,
+    tiles: Annotated[
+        bool, typer.Option("--tiles", help="Look at parts of pictures too: finds small things, costs nine times more.")
+    ] = False,
 ) -> None:
-    """Add pictures to the library, and bring it up to date.
+    """Add pictures and videos to the library, and bring it up to date.
 
-    Only what is new or changed is read. Stop it at any time; the next run goes on from there.
+    Only what is new or changed is read. Stop it at any time; the next run goes on from there, inside a long video
+    too. The library remembers --every, --keyframes and --tiles for these paths; say them again to change them.
     """
     from seesay.encoders import load
     from seesay.search.library import Library
 
+    detail = _detail(every, keyframes, tiles)
     with Library.open(library, encoder=load(model) if model else None) as opened:
-        run_with_bar(opened, lambda bar: opened.add(*(paths or []), report=bar.update, rebuild=rebuild))
+        run_with_bar(opened, lambda bar: opened.add(*(paths or []), report=bar.update, rebuild=rebuild, detail=detail))
+
+
+def _detail(every: float | None, keyframes: bool, tiles: bool) -> "Detail | None":
+    from seesay.inputs.video import Every, KeyFrames
+    from seesay.search.detail import Detail
+
+    if every is not None and keyframes:
+        raise UsageError("choose the frames of videos with either --every or --keyframes")
+    if every is None and not keyframes and not tiles:
+        return None
+    moments = KeyFrames() if keyframes else Every() if every is None else Every(seconds=every)
+    return Detail(moments=moments, tiles=tiles)
 
 
 class Bar:
@@ -57,6 +83,7 @@ class Bar:
         )
         self._task = self._progress.add_task("looking", total=None, rate="", failed="")
         self._started = time.monotonic()
+        self._video: tuple[bytes, float, float] | None = None
         self.last: Progress | None = None
 
     def __enter__(self) -> "Bar":
@@ -68,18 +95,34 @@ class Bar:
 
     def update(self, progress: "Progress") -> None:
         """Show how far it is."""
-        if progress.done == 0:
+        if progress.done == 0 and progress.path is None:
             self._started = time.monotonic()
         self.last = progress
         elapsed = time.monotonic() - self._started
+        rate = f"{progress.done / elapsed:.0f}/s" if progress.done and elapsed > 0 else ""
         self._progress.update(
             self._task,
             description="reading",
             total=progress.total,
             completed=progress.done,
-            rate=f"{progress.done / elapsed:.0f}/s" if progress.done and elapsed > 0 else "",
+            rate=self._video_rate(progress) if progress.path else rate,
             failed=f"{progress.failed} failed" if progress.failed else "",
         )
+
+    def _video_rate(self, progress: "Progress") -> str:
+        """Where in a video it is, and how many times as fast as playing it since it began here."""
+        from seesay.base.paths import show
+        from seesay.search.hit import clock
+
+        assert progress.path is not None
+        now = time.monotonic()
+        if self._video is None or self._video[0] != progress.path:
+            self._video = (progress.path, progress.position_s, now)
+        _, from_s, since = self._video
+        elapsed = now - since
+        times = f" {(progress.position_s - from_s) / elapsed:.0f}x" if elapsed > 1 else ""
+        name = show(progress.path).rpartition(os.sep)[2].replace("[", r"\[")
+        return f"{name} {clock(progress.position_s)}{times}"
 
 
 def run_with_bar(library: "Library", work: "Callable[[Bar], Summary]") -> None:
@@ -92,11 +135,16 @@ def run_with_bar(library: "Library", work: "Callable[[Bar], Summary]") -> None:
         done = f"{bar.last.done} of {bar.last.total}" if bar.last else "0"
         say(f"stopped at {done}; what was done is kept, run it again to go on")
         raise
-    counts = (
+    write(counts(summary))
+    write(f"{plural(library.num_files(), 'file')} in the library {library.folder}")
+    if summary.failed or summary.incomplete:
+        say("why they failed: `seesay errors`")
+
+
+def counts(summary: "Summary") -> str:
+    """What a run did, in a line."""
+    line = (
         f"{summary.added:,} added, {summary.changed:,} changed, {summary.moved:,} moved, {summary.removed:,} removed, "
         f"{summary.unchanged:,} unchanged, {summary.failed:,} failed"
     )
-    write(counts)
-    write(f"{plural(library.num_files(), 'picture')} in the library {library.folder}")
-    if summary.failed:
-        say("why they failed: `seesay errors`")
+    return f"{line}, {summary.incomplete:,} damaged and read in part" if summary.incomplete else line

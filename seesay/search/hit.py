@@ -28,3 +28,10 @@ class Hit:
     def kind(self) -> str:
         """`image` or `moment`."""
         return "image" if self.start_s is None else "moment"
+
+
+def clock(seconds: float) -> str:
+    """A time in a video as a player shows it, with tenths: `0:07.5`, `1:02:03.0`."""
+    tenths = round(seconds * 10)
+    hours, minutes, rest = tenths // 36_000, tenths // 600 % 60, tenths % 600
+    return f"{hours}:{minutes:02}:{rest / 10:04.1f}" if hours else f"{minutes}:{rest / 10:04.1f}"

@@ -194,6 +194,8 @@ class Library:
         """
         if limit < 1:
             raise UsageError(f"limit must be at least 1, got {limit}")
+        if only not in (None, "image", "video"):
+            raise UsageError(f"only must be image or video, got {only!r}")
         if offset < 0:
             raise UsageError(f"offset must be at least 0, got {offset}")
         self._require_model()

@@ -49,9 +49,9 @@ def grow(scores: Numbers, peak: int, *, spread: float, free: NDArray[np.bool_]) 
     """The run of moments around a peak that belong to it: (first, last).
 
     Moments belong as long as their score is nearer to the peak's than to what is usual in this video (half-way,
-    as a peak's width is measured everywhere), or differs from the peak's by less than half of what scores differ by
-    over the whole library: a video that shows the same thing from beginning to end is one hit, not twenty. One moment
-    that falls out between two that belong is a blink, and is passed over.
+    as a peak's width is measured everywhere), or differs from the peak's by less than scores usually differ over the
+    whole library: a video that shows the same thing from beginning to end is one hit, not twenty. One moment that
+    falls out between two that belong is a blink, and is passed over.
 
     Args:
         scores: (M,) of a video.
@@ -60,12 +60,21 @@ def grow(scores: Numbers, peak: int, *, spread: float, free: NDArray[np.bool_]) 
         free: (M,) moments that no other hit has taken.
     """
     usual = float(np.median(scores))
-    drop = max((float(scores[peak]) - usual) / 2, spread / 2)
+    drop = max((float(scores[peak]) - usual) / 2, spread)
     taken = np.flatnonzero(~free)
     low = int(taken[taken < peak].max(initial=-1)) + 1
     high = int(taken[taken > peak].min(initial=len(scores)))
     belongs = scores >= scores[peak] - drop
     return peak - _length(belongs[low:peak][::-1]), peak + _length(belongs[peak + 1 : high])
+
+
+def slopes(scores: Numbers, first: int, last: int) -> tuple[int, int]:
+    """A run and what falls away from it on both sides: a moment there is no find of its own."""
+    while first > 0 and scores[first - 1] <= scores[first]:
+        first -= 1
+    while last + 1 < len(scores) and scores[last + 1] <= scores[last]:
+        last += 1
+    return first, last
 
 
 def _length(belongs: NDArray[np.bool_]) -> int:

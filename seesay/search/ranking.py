@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from seesay.search.hit import Hit
 from seesay.search.items import Items
 from seesay.search.matrix import Matrix
-from seesay.search.ranges import Timeline, grow
+from seesay.search.ranges import Timeline, grow, slopes
 from seesay.search.rows import ItemRow
 
 PER_VIDEO = 3
@@ -68,7 +68,8 @@ class _Page:
         if not video.free[peak] or video.num_hits == self.per_video:
             return
         first, last = grow(line.scores, peak, spread=self.spread, free=video.free)
-        video.free[first : last + 1] = False
+        left, right = slopes(line.scores, first, last)
+        video.free[left : right + 1] = False
         video.num_hits += 1
         self.hits.append(
             Hit(

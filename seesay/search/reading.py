@@ -196,9 +196,11 @@ def _moments(wanted: Wanted, digest: bytes, transform: ImageTransform) -> Genera
     shown = frames(path, detail.moments, size_px=target_px, from_s=from_s, on_error=problems.append)
     is_first = wanted.position_s is None
     before: Frame | None = None
+    step_s = 0.0
     try:
         for frame in shown:
             if before is not None:
+                step_s = frame.time_s - before.time_s
                 yield _chunk(wanted, digest, transform, before, end_s=frame.time_s, is_first=is_first)
                 is_first = False
             before = frame
@@ -210,7 +212,8 @@ def _moments(wanted: Wanted, digest: bytes, transform: ImageTransform) -> Genera
         os.stat(path)  # a drive that was pulled out is no damage: raises OSError, and the next run goes on
     problem = problems[0] if problems else None
     if before is not None:
-        end_s = max(before.time_s, read_info(path).duration_s)
+        # What the file declares is not to be trusted where something was wrong with it.
+        end_s = before.time_s + step_s if problem else max(before.time_s, read_info(path).duration_s)
         last = _chunk(wanted, digest, transform, before, end_s=end_s, is_first=is_first)
         yield replace(last, next_s=None, problem=problem)
     elif is_first:
