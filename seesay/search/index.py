@@ -141,7 +141,7 @@ def _look(store: Store, roots: Sequence[bytes], summary: Summary, *, retry: bool
     for folder, reason in walk.unreadable.items():
         store.note_unreadable(folder, reason)
         summary.failed += 1
-    store.clear_errors([error.path for error in store.errors() if error.path in walk.listed or is_gone(error.path)])
+    store.clear_errors([error.path for error in store.errors() if error.path in walk.listed or _is_over(store, error)])
     store.add_mounts(walk.mounts)
     plan.gone += _in_vanished_folders(store, walk)
     return plan
@@ -151,6 +151,12 @@ def _failed_before(store: Store, wanted: Wanted) -> bool:
     # A failure to open has no size: its cure (a permission, a mount) does not show in size or time, so try again.
     error = store.error_at(wanted.path)
     return error is not None and (error.size_bytes, error.mtime_ns) == (wanted.size_bytes, wanted.mtime_ns)
+
+
+def _is_over(store: Store, error: ErrorRow) -> bool:
+    """Whether a line of the ledger is of a path that is gone. A damaged video that moved takes its line along."""
+    folder, name = os.path.split(error.path)
+    return is_gone(error.path) and name not in store.files_in(folder)
 
 
 def _hold(plan: _Plan, wanted: Wanted, row: FileRow | None, summary: Summary) -> None:

@@ -239,5 +239,5 @@ def _chunk(
 def _pieces(picture: Image.Image, transform: ImageTransform, *, has_tiles: bool) -> Iterator[Piece]:
     yield Piece(transform(picture))
     if has_tiles:
-        for box in tiles.boxes(picture.width, picture.height):
+        for box in tiles.boxes(picture.width, picture.height, size_px=transform.target_px):
             yield Piece(transform(tiles.cut(picture, box)), box)

@@ -8,9 +8,11 @@ the mean of its steps' cosines, so what fits all steps well stands above what fi
 Shape legend: S steps, M moments.
 """
 
+import heapq
 import os
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,7 +46,7 @@ def rank_sequences(
         within_s: seconds between two steps at most; None for any.
         limit: how many at most.
         allowed: item ids of videos to choose from, ascending.
-        per_video: sequences of one video at most, none of which share a moment; None for no limit.
+        per_video: sequences of one video at most, none of which overlap; None for no limit.
     """
     look = FIRST_LOOK
     found: dict[int, list[Hit]] = {}
@@ -71,24 +73,19 @@ def _of_video(
     within_s: float | None,
     limit: int,
 ) -> list[Hit]:
-    """The best sequences of one video that share no moment, best first."""
+    """The best sequences of one video that do not overlap, best first."""
     moments = items.moments(file_id)
     lines = [Timeline.of(moments, matrix.scores(query, moments.ids)) for query in queries]
     start_s = lines[0].start_s
     scores_SM = np.stack([line.scores for line in lines])
     hits: list[Hit] = []
-    while len(hits) < limit:
-        steps = best_steps(scores_SM, start_s, within_s=within_s)
-        if not steps:
-            break
-        score = float(np.mean([scores_SM[number, place] for number, place in enumerate(steps)]))
-        scores_SM[:, steps[0] : steps[-1] + 1] = -np.inf
+    for steps in islice(_apart(scores_SM, start_s, within_s), limit):
         best = [int(line.best[place]) for line, place in zip(lines, steps, strict=True)]
         (row,) = items.rows([int(moments.ids[best[0]])])
         hits.append(
             Hit(
                 path=os.fsdecode(row.path),
-                score=score,
+                score=_mean(scores_SM, steps),
                 id=row.id,
                 box=row.box,
                 start_s=float(start_s[steps[0]]),
@@ -98,6 +95,28 @@ def _of_video(
             )
         )
     return hits
+
+
+def _apart(scores_SM: Numbers, start_s: Numbers, within_s: float | None) -> Iterator[list[int]]:
+    """Sequences that do not overlap, best first: after each, what lies before it and what lies after it is left."""
+    found: list[tuple[float, list[int], int, int]] = []
+
+    def look(first: int, end: int) -> None:
+        steps = best_steps(scores_SM[:, first:end], start_s[first:end], within_s=within_s)
+        if steps:
+            steps = [first + place for place in steps]
+            heapq.heappush(found, (-_mean(scores_SM, steps), steps, first, end))
+
+    look(0, len(start_s))
+    while found:
+        _, steps, first, end = heapq.heappop(found)
+        yield steps
+        look(first, steps[0])
+        look(steps[-1] + 1, end)
+
+
+def _mean(scores_SM: Numbers, steps: Sequence[int]) -> float:
+    return float(np.mean([scores_SM[number, place] for number, place in enumerate(steps)]))
 
 
 def best_steps(scores_SM: Numbers, start_s: Numbers, *, within_s: float | None) -> list[int]:

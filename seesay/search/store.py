@@ -192,6 +192,7 @@ class Store:
                     file_id = self._add_file(part.path, part.size_bytes, part.mtime_ns, part.digest, detail=part.detail)
                 else:
                     file_id = self._file_id(part.path)
+                    self._db.execute("DELETE FROM errors WHERE path = ?", (part.path,))
                 for item in part.items:
                     self._add_item(file_id, item)
                 self._db.execute("UPDATE files SET position_s = ? WHERE id = ?", (part.position_s, file_id))
@@ -234,9 +235,10 @@ class Store:
             self._changed()
 
     def remove(self, rows: Iterable[FileRow]) -> None:
-        """Forget files that are gone."""
+        """Forget files that are gone, and what the ledger says of them."""
         with self.transaction():
-            self._db.executemany("DELETE FROM files WHERE id = ?", [(row.id,) for row in rows])
+            for row in rows:
+                self._forget(row.path)
             self._changed()
 
     def _add_file(self, path: bytes, size_bytes: int, mtime_ns: int, digest: bytes, *, detail: str) -> int:

@@ -12,18 +12,23 @@ from seesay.search.rows import Box
 
 SIDE = 0.6  # of the shorter side: two tiles cover it and share a fifth, so what lies on a seam is whole in one
 SHARED = 1 / 3  # the least part of a tile that its neighbour shows too, at SIDE 0.6 along the shorter side
-MIN_TILE_PX = 96  # a tile with fewer pixels shows a model nothing that the whole picture does not
+MIN_SIDE = 0.4  # of the model's size: a tile with fewer pixels shows nothing that the whole picture does not
 
 MAX_TILES = 16  # along one side
 
 
-def boxes(width_px: int, height_px: int) -> list[Box]:
-    """The tiles of a picture of this size: square in pixels, row by row; none where they would be too small.
+def boxes(width_px: int, height_px: int, *, size_px: int) -> list[Box]:
+    """The tiles of a picture: square in pixels, row by row; none where they would be too small.
 
     A picture of 16:9 or 3:2 has 8, one of 4:3 has 6, a square one 4.
+
+    Args:
+        width_px: of the picture.
+        height_px: of the picture.
+        size_px: what the model takes.
     """
     side = round(SIDE * min(width_px, height_px))
-    if side < MIN_TILE_PX:
+    if side < MIN_SIDE * size_px:
         return []
     return [
         Box(left / width_px, top / height_px, (left + side) / width_px, (top + side) / height_px)
