@@ -349,7 +349,10 @@ def _absolute(paths: Sequence[str | bytes | os.PathLike[str]]) -> list[bytes]:
 
 
 def _nanoseconds(moment: datetime | None) -> int | None:
-    return None if moment is None else int(moment.timestamp() * 1e6) * 1000
+    if moment is None:
+        return None
+    largest = 2**63 - 1  # what SQLite compares with: the year 2262
+    return max(-largest, min(largest, int(moment.timestamp() * 1e6) * 1000))
 
 
 def _outermost(roots: Sequence[bytes]) -> list[bytes]:

@@ -27,7 +27,7 @@ def test_search_for_pipes(run, photos):
     run("index", "photos")
     found = [json.loads(line) for line in run("search", "red", "--json").stdout.splitlines()]
     assert {entry["path"] for entry in found} == {str(path) for path in photos.iterdir()}
-    assert all(set(entry) == {"path", "score", "kind"} for entry in found)
+    assert all(set(entry) == {"path", "score", "kind", "id"} for entry in found)
     paths = run("search", "red", "--paths").stdout.splitlines()
     assert sorted(paths) == sorted(str(path) for path in photos.iterdir())
     zeroed = run("search", "red", "-0").stdout
@@ -130,6 +130,9 @@ def test_version_and_completion(run):
         (["index", "nowhere"], "there is no file or folder"),
         (["index", "photos", "--model", "startr"], "did you mean starter?"),
         (["search", "a", "-"], "ends with a sign"),
+        (["search", "a", "--within", "5"], "--within is the time between"),
+        (["index", "photos", "--every", "1", "--keyframes"], "either --every or --keyframes"),
+        (["index", "photos", "--every", "0"], "positive number of seconds"),
         (["classify", "photos/red.png"], "name the labels with either"),
         (["classify", "photos/red.png", "--labels", "a,a"], "given twice"),
         (["classify", "photos/red.png", "--labels-file", "nowhere.txt"], "cannot be read"),

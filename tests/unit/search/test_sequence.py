@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from encoders import ColourEncoder
 from films import film
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seesay.base.errors import UsageError
@@ -14,6 +14,7 @@ from seesay.search.query import Query, Steps, Term, parse
 from seesay.search.sequence import best_steps
 
 
+@settings(max_examples=60)
 @given(st.integers(1, 3), st.integers(0, 7), st.none() | st.integers(1, 6), st.randoms(use_true_random=False))
 def test_the_best_steps_are_those_of_trying_them_all(num_steps, num_moments, within_s, random):
     start_s = np.cumsum([random.choice((1, 2, 3)) for _ in range(num_moments)]).astype(float)
