@@ -36,7 +36,7 @@ def build_app() -> typer.Typer:
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
-        help="Search your own pictures by text, offline; name what is in them. CLIP, end to end.",
+        help="Search your own pictures and videos by text, offline; name what is in them. CLIP, end to end.",
     )
     app.callback()(_root)
     for name in COMMANDS:

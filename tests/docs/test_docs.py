@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from films import film
 from painting import paint
 from program import SEESAY
 
@@ -26,6 +27,8 @@ def here(tmp_path):
     for name in ("Pictures/dog.jpg", "Scans/receipt.png", "photo.jpg", "demo/chelsea.png", "demo/coffee.png"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         paint(tmp_path / name, (90, 120, 30))
+    (tmp_path / "Videos").mkdir()
+    film(tmp_path / "Videos" / "holiday.mp4", ("red", 3), ("blue", 3))
     (tmp_path / ".demo").mkdir()
     (tmp_path / "demo").rename(tmp_path / ".demo" / "photos")
     (tmp_path / "cars").mkdir()
