@@ -18,20 +18,23 @@ if TYPE_CHECKING:
     from seesay.base.errors import SeesayError
     from seesay.encoders import load
     from seesay.encoders.encoder import Encoder
+    from seesay.search.detail import Detail
     from seesay.search.hit import Hit
     from seesay.search.library import Library
-    from seesay.search.query import Query, Term
+    from seesay.search.query import Query, Steps, Term
     from seesay.tasks.classify import classify
 
 __version__ = "0.1.0"
-__all__ = ["Encoder", "Hit", "Library", "Query", "SeesayError", "Term", "classify", "load"]
+__all__ = ["Detail", "Encoder", "Hit", "Library", "Query", "SeesayError", "Steps", "Term", "classify", "load"]
 
 _HOME = {
+    "Detail": "seesay.search.detail",
     "Encoder": "seesay.encoders.encoder",
     "Hit": "seesay.search.hit",
     "Library": "seesay.search.library",
     "Query": "seesay.search.query",
     "SeesayError": "seesay.base.errors",
+    "Steps": "seesay.search.query",
     "Term": "seesay.search.query",
     "classify": "seesay.tasks.classify",
     "load": "seesay.encoders",

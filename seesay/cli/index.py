@@ -39,8 +39,9 @@ def index(
 ) -> None:
     """Add pictures and videos to the library, and bring it up to date.
 
-    Only what is new or changed is read. Stop it at any time; the next run goes on from there, inside a long video
-    too. The library remembers --every, --keyframes and --tiles for these paths; say them again to change them.
+    Only what is new or changed is read. Stop it at any time; the next run goes on from there.
+
+    --every, --keyframes and --tiles are remembered for these paths; say them again to change them.
     """
     from seesay.encoders import load
     from seesay.search.library import Library

@@ -4,7 +4,7 @@ import json
 import os
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -27,8 +27,12 @@ def search(
     library: LibraryOption = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many results.")] = 10,
     under: Annotated[Path | None, typer.Option(help="Only files at or below this path.")] = None,
-    after: Annotated[datetime | None, typer.Option(formats=_DATES, help="Only files changed then or later.")] = None,
-    before: Annotated[datetime | None, typer.Option(formats=_DATES, help="Only files changed earlier.")] = None,
+    after: Annotated[
+        datetime | None, typer.Option(formats=_DATES, metavar="DATE", help="Only files changed then or later.")
+    ] = None,
+    before: Annotated[
+        datetime | None, typer.Option(formats=_DATES, metavar="DATE", help="Only files changed earlier.")
+    ] = None,
     only: Annotated[Literal["image", "video"] | None, typer.Option(help="Only pictures, or only videos.")] = None,
     within: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="Of a sequence: the most between two steps.")
@@ -58,7 +62,7 @@ def search(
         write_paths(dict.fromkeys(hit.path for hit in hits), end=b"\0" if null else b"\n")
     elif as_json:
         for hit in hits:
-            write(json.dumps(as_record(hit)))
+            write(json.dumps(hit.to_dict()))
     else:
         for hit in hits:
             write(_line(hit))
@@ -67,18 +71,6 @@ def search(
         raise typer.Exit(NOTHING_FOUND)
     if export is not None:
         _export(hits, export, " ".join(query))
-
-
-def as_record(hit: "Hit") -> dict[str, Any]:
-    """A hit as JSON has it, without what it does not have."""
-    record: dict[str, Any] = {"path": hit.path, "score": round(hit.score, 6), "kind": hit.kind, "id": hit.id}
-    if hit.start_s is not None:
-        record |= {"start_s": hit.start_s, "end_s": hit.end_s, "time_s": hit.time_s}
-    if hit.steps_s:
-        record["steps_s"] = list(hit.steps_s)
-    if hit.box is not None:
-        record["box"] = hit.box._asdict()
-    return record
 
 
 def _line(hit: "Hit") -> str:

@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +65,7 @@ def _write(hits: Sequence[Hit], folder: Path, query: str) -> Exported:
     tiles = [Tile(None, query)]
     names = _names(hits)
     for hit, name in zip(hits, names, strict=True):
-        record: dict[str, Any] = {**asdict(hit), "kind": hit.kind}
+        record = hit.to_dict()
         picture: Image.Image | None = None
         try:
             picture = _picture(hit)

@@ -1,6 +1,7 @@
 """A result of a search: a picture, or a range of a video."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from seesay.search.rows import Box
 
@@ -28,6 +29,17 @@ class Hit:
     def kind(self) -> str:
         """`image` or `moment`."""
         return "image" if self.start_s is None else "moment"
+
+    def to_dict(self) -> dict[str, Any]:
+        """With nothing but JSON's types, and without what this hit does not have."""
+        found: dict[str, Any] = {"path": self.path, "score": round(self.score, 6), "kind": self.kind, "id": self.id}
+        if self.start_s is not None:
+            found |= {"start_s": self.start_s, "end_s": self.end_s, "time_s": self.time_s}
+        if self.steps_s:
+            found["steps_s"] = list(self.steps_s)
+        if self.box is not None:
+            found["box"] = self.box._asdict()
+        return found
 
 
 def clock(seconds: float) -> str:

@@ -116,8 +116,15 @@ def migrate(connection: sqlite3.Connection) -> None:
             "upgrade with `pip install --upgrade seesay`"
         )
     for number in range(version, len(MIGRATIONS)):
-        # One script, one transaction: a crash between two statements leaves the old version whole.
-        connection.executescript(
-            f"BEGIN IMMEDIATE; PRAGMA application_id = {APPLICATION_ID};"
-            f"{MIGRATIONS[number]}; PRAGMA user_version = {number + 1}; COMMIT;"
-        )
+        try:
+            # One script, one transaction: a crash between two statements leaves the old version whole.
+            connection.executescript(
+                f"BEGIN IMMEDIATE; PRAGMA application_id = {APPLICATION_ID};"
+                f"{MIGRATIONS[number]}; PRAGMA user_version = {number + 1}; COMMIT;"
+            )
+        except sqlite3.OperationalError:
+            if connection.in_transaction:
+                connection.rollback()
+            (reached,) = connection.execute("PRAGMA user_version").fetchone()
+            if reached <= number:  # otherwise another process did the same while we waited for it
+                raise

@@ -3,6 +3,7 @@
 import os
 import shutil
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -399,3 +400,13 @@ def test_a_library_of_the_first_schema_is_brought_up_to_date_and_keeps_its_vecto
         film(videos / "a.mp4", ("red", 3))
         assert opened.add(videos) == Summary(added=1)
         assert opened.search("red", limit=1)[0].id is not None
+
+
+def test_many_that_open_a_new_library_at_once_all_get_it(tmp_path):
+    def make(_):
+        with closing(sqlite3.connect(tmp_path / DATABASE, timeout=30, isolation_level=None)) as db:
+            schema.migrate(db)
+            return db.execute("PRAGMA user_version").fetchone()[0]
+
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(make, range(8))) == {len(schema.MIGRATIONS)}
