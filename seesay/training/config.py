@@ -43,6 +43,8 @@ class ModelConfig:
     """Keep the image tower as it is (LiT, arXiv:2111.07991)."""
     unlocked_blocks: int = 0
     """Of a locked image tower, how many of its last blocks are trained all the same."""
+    lock_text: bool = False
+    """Keep the text tower as it is (ActionCLIP's fix_text): labels that mean something stay apart from the start."""
     lora_rank: int = 0
     """Train low-rank additions to the linear layers instead of the layers (arXiv:2106.09685); 0 for none."""
     lora_towers: Literal["image", "text", "both"] = "both"

@@ -126,6 +126,9 @@ def dress(clip: Clip, config: TrainConfig) -> None:
                 parameter.requires_grad_(False)
     if model.lock_image:
         _lock(cast(nn.Module, clip.image_tower), model.unlocked_blocks)
+    if model.lock_text:
+        for module in (cast(nn.Module, clip.text_tower), clip.text_projection):
+            module.requires_grad_(False)
     if model.lora_rank:
         _add_lora(clip, model)
     if model.recompute:
