@@ -73,8 +73,6 @@ def main() -> None:
         if arguments.sheet:
             draw(root / "test").save(arguments.sheet)
         print(f"{torch.get_num_threads()} threads; {arguments.steps} steps of 64 clips of 4 frames")
-            f"torch {torch.__version__}, {torch.get_num_threads()} threads; {arguments.steps} steps of 64 clips of 4 frames"
-        )
         print(f"{'':<20}" + "".join(f"{' / '.join(pair):>28}" for pair in PAIRS) + f"{'of six':>10}{'minutes':>10}")
         for way in arguments.ways:
             began = time.perf_counter()
