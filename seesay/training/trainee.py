@@ -8,6 +8,7 @@ write_trainee(trainee, RUN / "model")
 
 import functools
 import math
+import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -21,7 +22,7 @@ from torch.utils.checkpoint import checkpoint
 
 from seesay.base.errors import UnknownNameError, UsageError
 from seesay.encoders import recipes
-from seesay.encoders.bundle import TOKENIZER, Bundle, write_bundle
+from seesay.encoders.bundle import CONFIG, TOKENIZER, Bundle, write_bundle
 from seesay.encoders.catalog import open_bundle
 from seesay.encoders.export import export
 from seesay.encoders.temporal import PREFIX, load_video_clip, write_temporal
@@ -158,6 +159,10 @@ def write_trainee(trainee: Trainee, folder: Path) -> Bundle:
         folder: made anew.
     """
     clip = trainee.clip.eval()
+    if isinstance(clip, VideoClip) and _has_towers_of(clip, trainee.bundle):
+        bundle = _copy(trainee.bundle, folder)
+        write_temporal(bundle, clip.temporal_config, clip.state_dict())
+        return bundle
     scale, bias = float(clip.log_scale.detach().exp()), None if clip.bias is None else float(clip.bias.detach())
     model = {**trainee.bundle.model, "has_bias": bias is not None}
     bundle = replace(trainee.bundle, folder=folder, model=model, logit_scale=scale, logit_bias=bias, calibration=None)
@@ -166,6 +171,24 @@ def write_trainee(trainee: Trainee, folder: Path) -> Bundle:
     export(folder)
     if isinstance(clip, VideoClip):
         write_temporal(bundle, clip.temporal_config, clip.state_dict())
+    return Bundle.open(folder)
+
+
+def _has_towers_of(clip: VideoClip, bundle: Bundle) -> bool:
+    """Whether nothing but the temporal part differs from the bundle that the run started from."""
+    if not (bundle.folder / CONFIG).is_file():
+        return False  # fresh ones have no folder
+    there = Bundle.open(bundle.folder)
+    if there.image != bundle.image:
+        return False
+    before, after = load_clip(there).state_dict(), clip.state_dict()
+    return all(name in after and torch.equal(tensor, after[name].cpu()) for name, tensor in before.items())
+
+
+def _copy(bundle: Bundle, folder: Path) -> Bundle:
+    """The whole model as it is, with its graphs; a folder that was there is replaced."""
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(bundle.folder, folder)
     return Bundle.open(folder)
 
 

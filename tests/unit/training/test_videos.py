@@ -131,8 +131,22 @@ def test_with_stored_vectors_the_image_tower_stays(is_alone, clips, tiny_bundle,
 
 def test_of_a_model_whose_towers_stay_pictures_and_texts_are_seen_as_before(clips, tiny_bundle, tmp_path):
     config = with_vectors(config_of(clips, is_alone=True), tiny_bundle, tmp_path / "vectors")
-    before, after = load_clip(tiny_bundle).state_dict(), load_clip(train(config, tmp_path / "run")).state_dict()
+    bundle = train(config, tmp_path / "run")
+    before, after = load_clip(tiny_bundle).state_dict(), load_clip(bundle).state_dict()
     assert all(torch.equal(before[name], after[name]) for name in before)
+    assert bundle.id == tiny_bundle.id
+    pictures = draw_clip(LABELS[0])
+    one, other = load(str(bundle.folder)), load(str(tiny_bundle.folder))  # with its graphs
+    np.testing.assert_array_equal(one.encode_images(pictures), other.encode_images(pictures))
+
+
+def test_a_locked_text_tower_stays(clips, tiny_bundle, tmp_path):
+    config = with_vectors(config_of(clips), tiny_bundle, tmp_path / "vectors")
+    bundle = train(override(config, ["model.lock_text=true"]), tmp_path / "run")
+    before, after = load_clip(tiny_bundle).state_dict(), load_clip(bundle).state_dict()
+    texts = [name for name in before if name.startswith("text_")]
+    assert texts
+    assert all(torch.equal(before[name], after[name]) for name in texts)
 
 
 def test_nothing_of_the_trained_weights_is_the_zero_shot_answer(clips, tiny_bundle, tmp_path):
