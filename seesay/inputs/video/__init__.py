@@ -15,8 +15,9 @@ Importing this is cheap; PyAV is imported with the first file. Must not know a m
 """
 
 from seesay.inputs.video.animation import ANIMATION_SUFFIXES
+from seesay.inputs.video.frame import Frame
 from seesay.inputs.video.info import VIDEO_SUFFIXES, VideoInfo, is_video, read_info
-from seesay.inputs.video.reading import Frame, frames
+from seesay.inputs.video.reading import frames
 from seesay.inputs.video.sampling import At, Every, KeyFrames, Sampling, Shots, Uniform
 from seesay.inputs.video.shots import color_histogram, find_cuts
 

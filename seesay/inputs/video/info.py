@@ -52,10 +52,13 @@ def read_info(path: str | Path) -> VideoInfo:
     Raises:
         InputError: it cannot be read, or has no video stream; the text is the reason, without the path.
     """
-    from seesay.inputs.video.container import opened
+    from seesay.inputs.video.animation import ANIMATION_SUFFIXES, read_animation_info
+    from seesay.inputs.video.container import opened, read_stream_info
 
+    if Path(path).suffix.lower() in ANIMATION_SUFFIXES:
+        return read_animation_info(path)
     with opened(path) as video:
-        return video.info
+        return read_stream_info(video)
 
 
 def is_video(path: str | Path) -> bool:

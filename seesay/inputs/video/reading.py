@@ -1,24 +1,37 @@
-"""From a video file to the pictures of the moments that were asked for."""
+"""From a video file to the pictures of the moments that were asked for.
 
-import math
+    packets ─→ plan (which are needed) ─→ decoder ─→ only what is wanted is converted
+
+Where the container says when each packet is shown, decisions are made on packets and most are never decoded. Where it
+does not (AVI, bare streams), everything is decoded from the beginning, and decisions are made on pictures.
+"""
+
+import heapq
+from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
-from PIL import Image
+from seesay.base.errors import InputError
+from seesay.inputs.video.animation import ANIMATION_SUFFIXES, animation_frames
+from seesay.inputs.video.choosing import AtChoice, Choice, Timeline, choice_for
+from seesay.inputs.video.frame import Frame
+from seesay.inputs.video.planning import Plan
+from seesay.inputs.video.sampling import At, Every, KeyFrames, Sampling, Shots, Uniform, middles
+from seesay.inputs.video.shots import middle_frames
 
-from seesay.base.errors import UsageError
-from seesay.inputs.video.sampling import Every, Sampling
+if TYPE_CHECKING:
+    from av.packet import Packet
+    from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
 
+    from seesay.inputs.video.container import OpenVideo
 
-class Frame(NamedTuple):
-    """A picture of a video."""
+# Moments further apart than this are sought one by one. Reading on instead is quicker over a group of pictures or two.
+_SEEK_APART_S = 10.0
 
-    time_s: float
-    """When it comes onto the screen, from the first picture of the stream; the container's own timestamp."""
-
-    image: Image.Image
-    """Upright, 8-bit sRGB, square pixels: what `Encoder.encode_images` and `Encoder.transform` take."""
+# Less than this missing at the end is how encoders and muxers count, not a file that was cut.
+_MISSING_S = 1.0
 
 
 def frames(
@@ -32,13 +45,13 @@ def frames(
     """The pictures of the moments that were asked for, in the order of their times.
 
     Only these are converted, and near the model's size. The file is closed when the iterator ends or is closed.
-    Memory is a few decoded pictures, whatever the length.
+    Memory is a few decoded pictures and a group of packets, whatever the length. Use one iterator in one thread.
 
     Args:
-        path: a video file, or an animated GIF, WebP or PNG.
+        path: a video file, or an animated GIF, WebP, PNG or AVIF.
         sampling: which moments.
         size_px: the length of the shorter side that the picture will be shrunk to, as `Encoder.transform.target_px`
-            says it; a larger picture comes at about twice that. None: every pixel.
+            says it; a larger picture comes at twice that. None: every pixel.
         from_s: give only the frames whose time is this or later; they are the same as in a run from the start.
         on_error: told, in a sentence each, of what was damaged and passed over: packets that cannot be decoded, and a
             file that ends before its declared end. Called at most a few times a file, when the reading ends.
@@ -46,17 +59,181 @@ def frames(
     Raises:
         InputError: the file cannot be opened, or holds not one picture; the text is the reason, without the path.
     """
-    from seesay.inputs.video.container import opened
+    if isinstance(sampling, Shots):
+        yield from middle_frames(
+            lambda start_s: frames(
+                path, Every(seconds=sampling.every_s), size_px=size_px, from_s=start_s, on_error=on_error
+            ),
+            sampling,
+            from_s,
+        )
+    elif Path(path).suffix.lower() in ANIMATION_SUFFIXES:
+        yield from animation_frames(path, sampling, size_px=size_px, from_s=from_s, on_error=on_error)
+    else:
+        yield from _stream_frames(path, sampling, size_px, from_s, on_error or (lambda sentence: None))
 
-    if not isinstance(sampling, Every):
-        raise UsageError(f"{type(sampling).__name__} is not there yet")
+
+def _stream_frames(
+    path: str | Path,
+    sampling: Every | KeyFrames | Uniform | At,
+    size_px: int | None,
+    from_s: float,
+    on_error: Callable[[str], None],
+) -> Iterator[Frame]:
+    from seesay.inputs.video.container import opened
+    from seesay.inputs.video.picture import PictureMaker
+
     with opened(path) as video:
-        last = -1
-        for frame in video.container.decode(video.stream):
-            assert frame.pts is not None
-            time_s = video.time_s(frame.pts)
-            number = math.floor(time_s / sampling.seconds)
-            if number > last:
-                last = number
-                if time_s >= from_s:
-                    yield Frame(time_s, Image.fromarray(frame.to_ndarray(format="rgb24")))
+        to_picture = PictureMaker(size_px, float(video.stream.sample_aspect_ratio or 1))
+        if isinstance(sampling, Uniform):
+            sampling = At(middles(_end_s(video), sampling.count))
+        is_empty = True
+        for time_s, frame in _at(video, sampling) if isinstance(sampling, At) else _chosen(video, sampling, from_s):
+            is_empty = False
+            if time_s >= from_s:
+                yield Frame(time_s, to_picture(frame))
+        for sentence in video.damage.sentences():
+            on_error(sentence)
+        if is_empty and not from_s and sampling != At(()):
+            raise InputError(next(iter(video.damage.sentences()), "the file holds not one picture"))
+
+
+def _chosen(video: "OpenVideo", sampling: Every | KeyFrames, from_s: float) -> "Iterator[tuple[float, VideoFrame]]":
+    """The pictures that a choice wants, with their times."""
+    if not video.has_times:
+        step_s = sampling.seconds if isinstance(sampling, Every) else sampling.at_most_s
+        yield from _chosen_decoded(video, choice_for(Every(seconds=step_s, slack_s=0.0), from_s))
+        return
+    choice = choice_for(sampling, from_s)
+    if choice.start_s > _SEEK_APART_S:
+        video.seek(choice.start_s)
+    yield from _chosen_planned(video, choice)
+
+
+def _at(video: "OpenVideo", sampling: At) -> "Iterator[tuple[float, VideoFrame]]":
+    """One picture for each time. For one that cannot be decoded comes the next that can, at the end the last."""
+    last: tuple[float, VideoFrame] | None = None
+    num_missing = 0
+    for times_s in _near_ones(sampling.times_s) if video.has_times else [sampling.times_s]:
+        choice = AtChoice(times_s)
+        if video.has_times and (last is not None or choice.start_s > _SEEK_APART_S):
+            video.seek(choice.start_s)
+        number = 0
+        for last in _chosen_planned(video, choice) if video.has_times else _chosen_decoded(video, choice):
+            while num_missing:
+                num_missing -= 1
+                yield last
+            while number < len(choice.chosen) and choice.chosen[number] <= last[0]:
+                number += 1
+                yield last
+        num_missing += len(times_s) - number
+        if last is not None:
+            for _ in range(num_missing):
+                yield last
+            num_missing = 0
+
+
+def _near_ones(times_s: tuple[float, ...]) -> Iterator[tuple[float, ...]]:
+    """Cut where the distance is worth seeking."""
+    start = 0
+    for number in range(1, len(times_s) + 1):
+        if number == len(times_s) or times_s[number] - times_s[number - 1] > _SEEK_APART_S:
+            yield times_s[start:number]
+            start = number
+
+
+def _chosen_planned(video: "OpenVideo", choice: Choice) -> "Iterator[tuple[float, VideoFrame]]":
+    """Decode what the plan says, from where the reading stands."""
+    plan = Plan(video.packets(), choice, video.time_s)
+    wanted = plan.timeline.wanted
+    context = video.stream.codec_context
+    context.flush_buffers()
+    for packet, is_wanted in plan:
+        context.skip_frame = "DEFAULT" if is_wanted else "NONREF"
+        for frame in _decode(video, packet):
+            time_s = None if frame.pts is None else video.time_s(frame.pts)
+            if time_s in wanted and not frame.is_corrupt:
+                wanted.remove(time_s)
+                yield time_s, frame
+    for frame in _decode(video, None):
+        time_s = None if frame.pts is None else video.time_s(frame.pts)
+        if time_s in wanted and not frame.is_corrupt:
+            wanted.remove(time_s)
+            yield time_s, frame
+    video.damage.num_late = plan.num_late
+    if plan.has_ended and plan.timeline.times:
+        _note_end(video, plan.timeline.end_s or 0.0)
+
+
+def _note_end(video: "OpenVideo", end_s: float) -> None:
+    declared_s = video.declared_s()
+    if declared_s - end_s > _MISSING_S:
+        video.damage.ends_s, video.damage.declared_s = end_s, declared_s
+
+
+def _chosen_decoded(video: "OpenVideo", choice: Choice) -> "Iterator[tuple[float, VideoFrame]]":
+    """Decode everything and choose among the pictures."""
+    timeline = Timeline(reorder=0)
+    waiting: deque[tuple[float, VideoFrame]] = deque()
+    settled_s = end_s = 0.0
+    for time_s, length_s, frame in _decoded(video):
+        timeline.add(time_s, is_key=False)
+        waiting.append((time_s, frame))
+        end_s = time_s + length_s
+        settled_s = choice.advance(timeline)
+        while waiting and waiting[0][0] < settled_s:
+            shown = waiting.popleft()
+            if shown[0] in timeline.wanted:
+                yield shown
+        if settled_s == float("inf"):
+            return
+        timeline.forget(settled_s)
+    timeline.finish(end_s)
+    if waiting:
+        choice.advance(timeline)
+        yield from (shown for shown in waiting if shown[0] in timeline.wanted)
+        _note_end(video, end_s)
+
+
+def _decoded(video: "OpenVideo") -> "Iterator[tuple[float, float, VideoFrame]]":
+    """Every picture with its time and length. The n-th picture has the n-th of the packets' times, in order."""
+    rate = video.stream.average_rate or video.stream.guessed_rate or 25
+    times: list[int] = []
+    num_frames = 0
+
+    def timed(packet: "Packet[VideoStream] | None") -> "Iterator[tuple[float, float, VideoFrame]]":
+        nonlocal num_frames
+        for frame in _decode(video, packet):
+            time_s = video.time_s(heapq.heappop(times)) if times else float(num_frames / rate)
+            num_frames += 1
+            yield time_s, float(1 / rate), frame
+
+    for packet in video.packets():
+        if packet.pts is not None:
+            heapq.heappush(times, packet.pts)
+        yield from timed(packet)
+    yield from timed(None)
+
+
+def _decode(video: "OpenVideo", packet: "Packet[VideoStream] | None") -> "list[VideoFrame]":
+    import av
+
+    try:
+        return video.stream.codec_context.decode(packet)
+    except (av.FFmpegError, OSError) as error:
+        video.damage.note(error, None if packet is None or packet.pts is None else video.time_s(packet.pts))
+        return []
+
+
+def _end_s(video: "OpenVideo") -> float:
+    """The end of the last picture, by going through the packets without decoding."""
+    last_s, length_s, num_packets = 0.0, 0.0, 0
+    for packet in video.packets():
+        num_packets += 1
+        time_s = 0.0 if packet.pts is None else video.time_s(packet.pts)
+        if time_s >= last_s:
+            length_s = float((packet.duration or 0) * video.time_base) or time_s - last_s
+            last_s = time_s
+    video.rewind()
+    rate = video.stream.average_rate or video.stream.guessed_rate or 25
+    return last_s + length_s if last_s else float(num_packets / rate)

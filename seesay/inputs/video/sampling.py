@@ -9,13 +9,23 @@ from seesay.base.errors import UsageError
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Every:
-    """The picture on the screen at 0, `seconds`, 2 × `seconds`, …; one that stays longer than that is taken once."""
+    """One picture for each of the times 0, `seconds`, 2 × `seconds`, …; one that stays for several of them comes once.
+
+    It is the key frame that begins within `slack_s` after that time, where there is one: it costs no other picture.
+    Else it is the picture on the screen at that time.
+    """
 
     seconds: float = 1.0
+
+    slack_s: float | None = None
+    """None: half of `seconds`, so that neighbours are 0.5 to 1.5 × `seconds` apart. 0: exactly the picture on the
+    screen, which costs up to ten times as much decoding where key frames are a second or two apart."""
 
     def __post_init__(self) -> None:
         """Refuse what is no distance."""
         _check_positive("seconds", self.seconds)
+        if self.slack_s is not None and not 0 <= self.slack_s < self.seconds:
+            raise UsageError(f"slack_s must be from 0 to less than seconds ({self.seconds:g}); got {self.slack_s!r}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,6 +98,11 @@ class At:
 
 
 Sampling: TypeAlias = Every | KeyFrames | Shots | Uniform | At
+
+
+def middles(duration_s: float, count: int) -> tuple[float, ...]:
+    """The middle of each of `count` equal parts, in seconds."""
+    return tuple(duration_s * (number + 0.5) / count for number in range(count))
 
 
 def _check_positive(name: str, value: float) -> None:

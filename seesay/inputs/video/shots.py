@@ -3,13 +3,19 @@
 Shape legend: T pictures in the order of their times, H bins, E embedding.
 """
 
+import math
+from collections.abc import Callable, Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from seesay.base.errors import UsageError
+from seesay.inputs.video.frame import Frame
+from seesay.inputs.video.sampling import Shots
 
 HISTOGRAM_BINS = 48  # 16 of each of hue, saturation and value
+_ANEW_S = 60.0
 
 
 def color_histogram(image: Image.Image) -> NDArray[np.float32]:
@@ -50,3 +56,31 @@ def find_cuts(
             change = (change + 1 - (vectors[1:] * vectors[:-1]).sum(axis=1)) / 2
         is_cut[1:] = change > threshold
     return is_cut
+
+
+def middle_frames(
+    read_from: Callable[[float], Iterator[Frame]], sampling: Shots, from_s: float = 0.0
+) -> Iterator[Frame]:
+    """The middle picture of each shot, from pictures that are close together.
+
+    Args:
+        read_from: gives the pictures from a time on.
+        sampling: how long a part may be.
+        from_s: give only those whose time is this or later.
+    """
+    # Parts are counted anew in every minute, so that a later run need not look for where its shot began.
+    start_s = max(0.0, math.floor(from_s / _ANEW_S) * _ANEW_S)
+    shot: list[Frame] = []
+    before: NDArray[np.float32] | None = None
+    for frame in read_from(start_s):
+        histogram = color_histogram(frame.image)
+        is_cut = before is not None and bool(find_cuts(np.stack([before, histogram]))[1])
+        before = histogram
+        is_long = bool(shot) and frame.time_s - shot[0].time_s >= sampling.at_most_s
+        is_anew = bool(shot) and math.floor(frame.time_s / _ANEW_S) > math.floor(shot[-1].time_s / _ANEW_S)
+        if shot and (is_cut or is_long or is_anew):
+            yield from (middle for middle in [shot[len(shot) // 2]] if middle.time_s >= from_s)
+            shot = []
+        shot.append(frame)
+    if shot and shot[len(shot) // 2].time_s >= from_s:
+        yield shot[len(shot) // 2]

@@ -1,0 +1,114 @@
+"""From a decoded picture of a video to an upright one in 8-bit sRGB, near the size that is needed.
+
+Shape legend: H rows, W columns.
+"""
+
+import struct
+from collections.abc import Mapping
+from typing import cast
+
+import numpy as np
+from av.buffer import Buffer
+from av.video.frame import VideoFrame
+from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, Interpolation, VideoReformatter
+from PIL import Image
+
+from seesay.inputs.video import hdr
+
+# FFmpeg's numbers of matrices (AVCOL_SPC_*) to swscale's. Unknown ones: high definition is BT.709, less is BT.601,
+# as players take it.
+_MATRICES = {
+    1: Colorspace.ITU709,
+    4: Colorspace.FCC,
+    5: Colorspace.ITU601,
+    6: Colorspace.ITU601,
+    7: Colorspace.SMPTE240M,
+    9: Colorspace.BT2020,
+    10: Colorspace.BT2020,
+}
+_HD_PX = 720  # rows
+
+# How a display matrix turns the axes -> how Pillow does it. Rows of the matrix: where x goes, where y goes; y is down.
+_TURNS = {
+    (0, 1, -1, 0): Image.Transpose.ROTATE_270,
+    (-1, 0, 0, -1): Image.Transpose.ROTATE_180,
+    (0, -1, 1, 0): Image.Transpose.ROTATE_90,
+    (-1, 0, 0, 1): Image.Transpose.FLIP_LEFT_RIGHT,
+    (1, 0, 0, -1): Image.Transpose.FLIP_TOP_BOTTOM,
+    (0, 1, 1, 0): Image.Transpose.TRANSPOSE,
+    (0, -1, -1, 0): Image.Transpose.TRANSVERSE,
+}
+_QUARTER_TURNS = (None, Image.Transpose.ROTATE_270, Image.Transpose.ROTATE_180, Image.Transpose.ROTATE_90)
+_QUARTERS = {Image.Transpose.ROTATE_270: 1, Image.Transpose.ROTATE_180: 2, Image.Transpose.ROTATE_90: 3}
+_QUARTERS |= {Image.Transpose.TRANSPOSE: 1, Image.Transpose.TRANSVERSE: 3}  # for the sides; also mirrored
+
+
+class PictureMaker:
+    """Converts the pictures of one video; holds swscale's state, so it is for one thread.
+
+    Args:
+        size_px: the length of the shorter side that the picture will be shrunk to; None for every pixel.
+        pixel_ratio: the width of a stored pixel over its height.
+    """
+
+    def __init__(self, size_px: int | None, pixel_ratio: float) -> None:
+        self._size_px, self._ratio = size_px, pixel_ratio
+        self._reformatter = VideoReformatter()
+
+    def __call__(self, frame: VideoFrame) -> Image.Image:
+        """An upright RGB picture."""
+        width, height = scaled_size(frame.width, frame.height, self._ratio, self._size_px)
+        curve = int(frame.color_trc)
+        is_wide = int(frame.color_primaries) == ColorPrimaries.BT2020
+        is_deep = is_wide or curve in (ColorTrc.SMPTE2084, ColorTrc.ARIB_STD_B67)
+        matrix = _MATRICES.get(
+            int(frame.colorspace), Colorspace.ITU709 if frame.height >= _HD_PX else Colorspace.ITU601
+        )
+        rgb = self._reformatter.reformat(
+            frame,
+            width,
+            height,
+            format="rgb48le" if is_deep else "rgb24",
+            src_colorspace=matrix,
+            src_color_range=ColorRange.JPEG if frame.format.name.startswith("yuvj") else int(frame.color_range),
+            dst_color_range=ColorRange.JPEG,
+            # AREA where it shrinks: the mean of what a pixel covers; it has no taps where it enlarges
+            interpolation=Interpolation.AREA if height < frame.height else Interpolation.BICUBIC,
+            threads=1,
+        )
+        pixels = rgb.to_ndarray()
+        if is_deep:
+            pixels = hdr.to_srgb(np.asarray(pixels, np.uint16), curve=_CURVES.get(curve, "sdr"), is_wide=is_wide)
+        picture = Image.fromarray(np.asarray(pixels, np.uint8))
+        turn = _turn(frame)
+        return picture if turn is None else picture.transpose(turn)
+
+
+_CURVES: dict[int, hdr.Curve] = {int(ColorTrc.SMPTE2084): "pq", int(ColorTrc.ARIB_STD_B67): "hlg"}
+
+
+def scaled_size(width: int, height: int, pixel_ratio: float, size_px: int | None) -> tuple[int, int]:
+    """The size to convert to: square pixels, never enlarged, the shorter side at least twice `size_px`."""
+    wide = width * pixel_ratio
+    scale = 1.0 if size_px is None else min(1.0, 2 * size_px / min(wide, height))
+    return max(1, round(wide * scale)), max(1, round(height * scale))
+
+
+def quarter_turns(frame: VideoFrame) -> int:
+    """How many times a picture is turned by 90 degrees clockwise to be upright; a mirrored one is only turned."""
+    turn = _turn(frame)
+    return 0 if turn is None else _QUARTERS.get(turn, 0)
+
+
+def _turn(frame: VideoFrame) -> Image.Transpose | None:
+    """What the display matrix asks for, in quarter turns and mirrors; None for nothing."""
+    try:
+        matrix = cast(Mapping[str, Buffer], frame.side_data)["DISPLAYMATRIX"]
+    except ValueError:  # beside it is something that this PyAV has no name for
+        return _QUARTER_TURNS[round(-frame.rotation / 90) % 4]
+    except KeyError:
+        return None
+    a, b, _, c, d, *_ = struct.unpack("=9i", bytes(matrix)[:36])
+    largest = max(abs(a), abs(b), abs(c), abs(d)) or 1
+    # a camera tilted by a few degrees does not turn its pictures; players turn by quarters too
+    return _TURNS.get((round(a / largest), round(b / largest), round(c / largest), round(d / largest)))
