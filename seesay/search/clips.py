@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 LEAD_IN_S = 15.0  # a copy begins at a key frame; one that is further back than this is not worth the wait
 ENCODED_RATE = 30
+_SAME_S = 1e-3  # times went through floating point
 _CLOCK = Fraction(1, 90_000)
 
 _MP4 = frozenset({"h264", "hevc", "av1", "mpeg4", "vp9", "aac", "mp3", "ac3", "eac3", "opus", "alac"})
@@ -97,22 +98,25 @@ def _write_packets(
     import av
 
     video = streams[0]
-    assert video.time_base is not None
-    container.seek(int(start_s / video.time_base), stream=video, backward=True)
-    began_s: float | None = None
+    found = _key_before(container, video, start_s)
+    if found is None or start_s - found[0] > LEAD_IN_S:
+        return None
+    began_s, target = found
+    container.seek(target, stream=video, backward=True)
+    has_begun = False
     open_streams = {stream.index for stream in streams}
     with av.open(os.fspath(to), "w") as out:
         copies = {stream.index: out.add_stream_from_template(stream) for stream in streams}
         for packet in container.demux(streams):
             time_s = _time_s(packet)
-            if packet.size == 0 or time_s is None or packet.stream.index not in open_streams:
+            if packet.size == 0 or packet.stream.index not in open_streams:
                 continue
-            if began_s is None:
-                if packet.stream is not video or not packet.is_keyframe:
+            if time_s is None:
+                return None  # a container that does not say when its packets are shown
+            if not has_begun:
+                has_begun = packet.stream is video and packet.is_keyframe and time_s >= began_s
+                if not has_begun:
                     continue
-                began_s = time_s
-                if start_s - began_s > LEAD_IN_S or began_s > end_s:
-                    return None
             decode_s = time_s if packet.dts is None else float(packet.dts * packet.time_base)
             if decode_s >= end_s:
                 open_streams.remove(packet.stream.index)
@@ -127,6 +131,32 @@ def _write_packets(
             packet.stream = copies[packet.stream.index]
             out.mux(packet)
     return began_s
+
+
+def _key_before(container: "InputContainer", video: "Stream", start_s: float) -> tuple[float, int] | None:
+    """The last key frame at or before a time: (its time, ticks to seek to); None when none is near.
+
+    A container without an index is sought by guessing, and may land later than asked for: then it is tried earlier.
+    """
+    assert video.time_base is not None
+    for back_s in (0.0, 5.0, LEAD_IN_S, 2 * LEAD_IN_S):
+        target = int((start_s - back_s) / video.time_base)
+        container.seek(target, stream=video, backward=True)
+        key_s: float | None = None
+        for packet in container.demux(video):
+            time_s = _time_s(packet)
+            if packet.size == 0:
+                continue
+            if time_s is None:
+                return None
+            if packet.is_keyframe and time_s <= start_s + _SAME_S:
+                key_s = time_s
+            decode_s = time_s if packet.dts is None else float(packet.dts * packet.time_base)
+            if decode_s > start_s:
+                break
+        if key_s is not None:
+            return key_s, target
+    return None
 
 
 def _time_s(packet: "Packet[Stream]") -> float | None:

@@ -114,8 +114,7 @@ def _at_least(start_s: float, end_s: float, duration_s: float) -> tuple[float, f
     """The range, widened to both sides where it is shorter than `SHORTEST_S`."""
     lack = max(0.0, SHORTEST_S - (end_s - start_s))
     start_s = max(0.0, start_s - lack / 2)
-    end_s = max(end_s, start_s + SHORTEST_S)
-    return start_s, min(end_s, duration_s) if duration_s > start_s else end_s
+    return start_s, max(end_s, min(start_s + SHORTEST_S, duration_s))
 
 
 def _caption(hit: Hit) -> str:

@@ -40,6 +40,17 @@ def test_a_copied_clip_begins_at_a_key_frame_and_shows_what_was_asked_for(tmp_pa
         assert colour_at(clip.path, time_s - clip.start_s) == "blue"
 
 
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".mpg", ".ts"])
+def test_a_copy_never_begins_after_what_was_asked_for(tmp_path, suffix):
+    scenes = [(colour, 6) for colour in ("red", "blue", "green", "white") * 3]
+    source = film(tmp_path / f"a{suffix}", *scenes)
+    for start_s in (12.5, 31.0, 66.0):
+        clip = cut_clip(str(source), start_s, start_s + 3, tmp_path / f"clip-{start_s}")
+        assert clip.start_s <= start_s
+        colour = scenes[int(start_s / 6)][0]
+        assert colour_at(clip.path, start_s + 0.5 - clip.start_s) == colour
+
+
 def test_a_copy_holds_the_same_pictures_bit_by_bit(tmp_path):
     source = film(tmp_path / "a.mkv", ("red", 2), ("blue", 2))
     clip = cut_clip(str(source), 0.0, 4.0, tmp_path / "clip")
