@@ -22,6 +22,7 @@ from seesay.search.index import Summary
 from seesay.search.library import Library
 from seesay.search.query import parse
 from seesay.search.store import DATABASE
+from seesay.search.walk import Walk
 
 STILLS = 5  # pictures of the fixture `photos`
 
@@ -312,10 +313,12 @@ def test_an_animation_is_a_video_and_its_still_is_a_picture(library, videos):
     assert {hit.kind for hit in library.search("red", limit=2)} == {"image", "moment"}
 
 
-def test_typescript_is_passed_over(library, videos):
+def test_typescript_is_passed_over(videos):
     (videos / "program.ts").write_text("export const answer = 42;\n")
+    (videos / "module.MTS").write_text("import { answer } from './program';\n")
     film(videos / "stream.ts", ("red", 2))
-    assert library.add(videos) == Summary(added=1)
+    ((_, found),) = Walk([os.fsencode(videos)])
+    assert [file.name for file in found] == [b"stream.ts"]
 
 
 def test_dates_filter_before_ranking(library, photos):
