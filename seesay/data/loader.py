@@ -33,6 +33,7 @@ logger = logging.getLogger("seesay.data")
 Captions: TypeAlias = Literal["one", "all"]
 _LEAST_SEEN = 200  # before that a share of bad examples says nothing
 _LOGGED = 20  # bad examples that are named; the others are counted
+_NO_LABEL = -1  # as `training.losses.labels` has it
 _AUGMENTATION = 0  # sets the stream of draws apart from the feed's
 
 
@@ -55,6 +56,8 @@ class Batch(NamedTuple):
     """(M,) the texts themselves."""
     cursor: dict[str, Any]
     """Where the loader stands after this batch."""
+    image_labels: NDArray[np.int64] | None = None
+    """(B, K) where images show several classes: the numbers of those, in `text_groups`; -1 where there are fewer."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -182,10 +185,11 @@ class Loader:
             ids=tokens.ids,
             mask=tokens.mask,
             image_groups=groups,
-            text_groups=np.repeat(groups, [len(sample.rows) for sample in samples]),
+            text_groups=np.array([group for sample in samples for group in sample.text_groups], dtype=np.int64),
             keys=[sample.key for sample in samples],
             captions=[caption for sample in samples for caption in sample.captions],
             cursor={"feed": last.cursor, "counts": list(last.counts)},
+            image_labels=_padded([sample.labels for sample in samples]) if any(s.labels for s in samples) else None,
         )
 
 
@@ -195,6 +199,10 @@ class _Sample(NamedTuple):
     """The tokens of each caption."""
     captions: tuple[str, ...]
     group: int
+    text_groups: tuple[int, ...]
+    """Of each caption."""
+    labels: tuple[int, ...]
+    """All that it shows; none where a group says enough."""
     key: str
     cursor: dict[str, Any]
     counts: tuple[int, int] = (0, 0)
@@ -208,15 +216,25 @@ def _prepare(drawn: Drawn, how: Preparation) -> _Sample | Damaged:
     # by the number over all processes: an example is cut alike however many share the work
     random = np.random.default_rng([how.seed, drawn.number, _AUGMENTATION])
     try:
-        captions = example.captions
+        chosen = range(len(example.captions))
         if how.captions == "one":
-            captions = (captions[random.integers(len(captions))],)
+            chosen = range(place := int(random.integers(len(chosen))), place + 1)
+        captions = tuple(example.captions[place] for place in chosen)
         rows = how.tokenizer.rows(captions, truncate=True)
         pixels = _read_picture(example.image, how, random) if how.read is None else how.read(example.image, random)
     except InputError as error:
         return Damaged(example.key, str(error))
-    group = example.group if example.group is not None else example.key
-    return _Sample(pixels, rows, captions, number_of(group), example.key, drawn.cursor)
+    group = number_of(example.group if example.group is not None else example.key)
+    numbers = {label: number_of(label) for label in example.labels}
+    groups = tuple(numbers[example.labels[place]] if numbers else group for place in chosen)
+    return _Sample(pixels, rows, captions, group, groups, tuple(numbers.values()), example.key, drawn.cursor)
+
+
+def _padded(labels: list[tuple[int, ...]]) -> NDArray[np.int64]:
+    padded = np.full((len(labels), max(map(len, labels))), _NO_LABEL, dtype=np.int64)
+    for row, own in zip(padded, labels, strict=True):
+        row[: len(own)] = own
+    return padded
 
 
 def _read_picture(image: Path | bytes, how: Preparation, random: np.random.Generator) -> NDArray[np.uint8]:

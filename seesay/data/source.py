@@ -22,6 +22,8 @@ class Example(NamedTuple):
     """At least one, none empty."""
     group: str | None = None
     """Examples of one group match each other's captions too, such as those of one class."""
+    labels: tuple[str, ...] = ()
+    """Of a picture or video that shows several classes, which of them each caption says; then there is no group."""
 
 
 class Damaged(NamedTuple):

@@ -109,12 +109,12 @@ def open_videos(address: str) -> VideoSet:
 class VideoTable:
     """Videos as examples to train on: captions are the label in each of ActionCLIP's templates, a group is a label.
 
-    A video with several labels is an example for each of them.
+    A video with several labels has the captions of them all, each with its label beside it.
     """
 
     def __init__(self, videos: VideoSet) -> None:
-        self._videos = videos
-        self._rows = [(video.path, label) for video in videos.videos for label in video.labels]
+        self._classes, self._is_several = videos.classes, videos.is_several
+        self._rows = [video for video in videos.videos if video.labels]
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -124,9 +124,13 @@ class VideoTable:
         (done,) = start or (0,)
         own = one.permutation(len(self._rows))[one.rank :: one.size]
         for place, number in enumerate(own[done:].tolist(), done + 1):
-            path, label = self._rows[number]
-            name = self._videos.classes[label]
-            yield Example(str(path), path, sentences(name), name), (place,)
+            video = self._rows[number]
+            said = [
+                (sentence, name) for name in (self._classes[n] for n in video.labels) for sentence in sentences(name)
+            ]
+            captions, names = (tuple(side) for side in zip(*said, strict=True))
+            group, labels = (None, names) if self._is_several else (names[0], ())
+            yield Example(str(video.path), video.path, captions, group, labels), (place,)
 
 
 def open_table(address: str) -> VideoTable:

@@ -24,6 +24,7 @@ from seesay.data.loader import Batch
 from seesay.models.clip import ClipOutput, normalize_pixels
 from seesay.training.config import Precision
 from seesay.training.losses.distillation import distillation_loss
+from seesay.training.losses.labels import labels_loss
 from seesay.training.losses.matching import matching_loss
 from seesay.training.losses.scale import clamp_scale
 from seesay.training.losses.sigmoid import sigmoid_loss
@@ -46,6 +47,8 @@ class OnDevice(NamedTuple):
     text_groups: Tensor
     taught: tuple[Tensor, Tensor] | None = None
     """(B, T) and (M, T) a teacher's unit rows."""
+    image_labels: Tensor | None = None
+    """(B, K) of images that show several classes."""
 
 
 def to_device(batch: Batch, mean: Tensor, std: Tensor, taught: tuple[Tensor, Tensor] | None = None) -> OnDevice:
@@ -57,7 +60,8 @@ def to_device(batch: Batch, mean: Tensor, std: Tensor, taught: tuple[Tensor, Ten
         pixels, *rest = (tensor.to(mean.device) for tensor in (pixels, *rest))
     ids, mask, image_groups, text_groups = rest
     images = normalize_pixels(pixels, mean, std) if pixels.dtype == torch.uint8 else pixels  # vectors of frames
-    return OnDevice(images, ids, mask, image_groups, text_groups, taught)
+    labels = None if batch.image_labels is None else torch.from_numpy(batch.image_labels).to(mean.device)
+    return OnDevice(images, ids, mask, image_groups, text_groups, taught, labels)
 
 
 def find_loss(name: str, world: World) -> Callable[[ClipOutput, OnDevice], Tensor]:
@@ -71,6 +75,15 @@ def find_loss(name: str, world: World) -> Callable[[ClipOutput, OnDevice], Tenso
         return sigmoid_loss(out.images, out.texts, scale=out.scale, bias=out.bias, world=world)
 
     def matching(out: ClipOutput, batch: OnDevice) -> Tensor:
+        if batch.image_labels is not None:
+            return labels_loss(
+                out.images,
+                out.texts,
+                scale=out.scale,
+                image_labels=batch.image_labels,
+                text_labels=batch.text_groups,
+                world=world,
+            )
         return matching_loss(
             out.images,
             out.texts,

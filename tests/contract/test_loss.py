@@ -18,6 +18,7 @@ from seesay.training.losses.world import World  # noqa: E402
 
 NUM, DIM = 24, 8
 GROUPS = torch.arange(NUM) // 3
+LABELS = torch.stack([GROUPS, torch.where(GROUPS % 2 == 0, (GROUPS + 1) % 8, -1)], dim=1)  # every other has two
 
 
 def unit(*shape, seed):
@@ -38,6 +39,7 @@ def options(name, rows, bias):
         "softmax": {},
         "sigmoid": {"bias": bias},
         "matching": {"image_groups": GROUPS[rows], "text_groups": GROUPS[rows]},
+        "labels": {"image_labels": LABELS[rows], "text_labels": GROUPS[rows]},
         "distillation": {**teachers, "teacher_scale": 11.0},
     }[name]
 
@@ -56,6 +58,9 @@ def naive(name, images, texts, scale, bias):
         "softmax": [torch.eye(NUM, dtype=logits.dtype)] * 2,
         "matching": [(GROUPS[:, None] == GROUPS).to(logits) / 3] * 2,
     }
+    if name == "labels":
+        match = (LABELS[:, :, None] == GROUPS).any(1).to(logits)
+        targets["labels"] = [match / match.sum(1, keepdim=True), (match / match.sum(0)).T]
     if name == "distillation":
         given = options(name, slice(None), bias)
         theirs = given["teacher_scale"] * given["teacher_images"] @ given["teacher_texts"].T
@@ -132,6 +137,20 @@ def test_a_group_of_images_without_a_text_is_refused():
     loss = resolve(LOSSES, "matching", kind="loss")
     with pytest.raises(UsageError, match="group 7 has images but no text"):
         loss(images, texts, scale=scale, image_groups=GROUPS, text_groups=GROUPS.clamp(max=6))
+
+
+def test_with_one_label_an_image_labels_is_matching():
+    images, texts, scale, _ = make_inputs()
+    labels, matching = (resolve(LOSSES, name, kind="loss") for name in ("labels", "matching"))
+    ours = labels(images, texts, scale=scale, image_labels=GROUPS[:, None], text_labels=GROUPS)
+    torch.testing.assert_close(ours, matching(images, texts, scale=scale, image_groups=GROUPS, text_groups=GROUPS))
+
+
+def test_an_image_without_a_text_of_its_labels_is_refused():
+    images, texts, scale, _ = make_inputs()
+    loss = resolve(LOSSES, "labels", kind="loss")
+    with pytest.raises(UsageError, match="an image has no text"):
+        loss(images, texts, scale=scale, image_labels=GROUPS[:, None] + 1, text_labels=GROUPS)
 
 
 def test_the_scale_is_clamped_at_100():

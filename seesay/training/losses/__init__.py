@@ -15,5 +15,6 @@ LOSSES = {
     "softmax": "seesay.training.losses.softmax:softmax_loss",
     "sigmoid": "seesay.training.losses.sigmoid:sigmoid_loss",
     "matching": "seesay.training.losses.matching:matching_loss",
+    "labels": "seesay.training.losses.labels:labels_loss",
     "distillation": "seesay.training.losses.distillation:distillation_loss",
 }

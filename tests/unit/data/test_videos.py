@@ -166,6 +166,17 @@ def test_an_example_says_its_label_in_every_template_and_matches_its_class(tmp_p
     assert all(example.captions == sentences(example.group) for example in examples)
 
 
+def test_an_example_with_several_labels_says_which_of_them_each_caption_says(tmp_path):
+    write(tmp_path / "Charades_v1_classes.txt", "c000 Holding some clothes", "c001 Putting clothes away")
+    write(tmp_path / "Charades_v1_train.csv", "id,actions", 'A,"c001 1.0 3.0;c000 0.0 9.0"', "B,", "C,c000 0.0 1.0")
+    put(tmp_path, "A.mp4", "B.mp4", "C.mp4")
+    examples = [one for one, _ in open_source(f"charades:{tmp_path}#train").stream(Pass(seed=0, epoch=0))]
+    assert sorted(len(example.captions) for example in examples) == [16, 32]  # one without labels teaches nothing
+    for example in examples:
+        assert example.group is None
+        assert all(label in caption for caption, label in zip(example.captions, example.labels, strict=True))
+
+
 def test_a_stream_goes_on_from_any_place_and_processes_share_it(tmp_path):
     source = open_source(make_clips(tmp_path, count=3))
     whole = list(source.stream(Pass(seed=1, epoch=2)))

@@ -160,6 +160,31 @@ def test_nothing_of_the_trained_weights_is_the_zero_shot_answer(clips, tiny_bund
     np.testing.assert_allclose(got, mean / np.linalg.norm(mean), atol=1e-5)
 
 
+def test_a_video_with_several_labels_matches_the_texts_of_all_of_them(tmp_path):
+    root = tmp_path / "Charades"
+    root.mkdir()
+    (root / "Charades_v1_classes.txt").write_text("c000 walking\nc001 waving\nc002 eating\n")
+    shown = {"A": "c000 0 1;c001 0 1", "B": "c001 0 1;c002 1 2", "C": "c002 0 1", "D": "c000 0 1"}
+    lines = [f'{name},"{actions}"' for name, actions in shown.items()]
+    (root / "Charades_v1_train.csv").write_text("\n".join(["id,actions", *lines]))
+    for number, name in enumerate(shown):
+        (root / "Charades_v1_rgb" / name).mkdir(parents=True)
+        for place, frame in enumerate(draw_clip(LABELS[0], number)):
+            frame.save(root / "Charades_v1_rgb" / name / f"{name}-{place}.png")
+    config = config_of(f"charades:{root}#train")
+    state = State(config, torch.device("cpu"), World())
+    batches = iter(open_loader(config, state.trainee, World(), None))
+    batch = next(batches)
+    batches.close()
+    matches = (batch.image_labels[:, :, None] == batch.text_groups).any(axis=1)
+    assert matches.diagonal().all()
+    codes = {"c000": "walking", "c001": "waving", "c002": "eating"}
+    for key, row in zip(batch.keys, matches, strict=True):
+        names = [name for code, name in codes.items() if code in shown[key[-1]]]
+        assert row.tolist() == [any(name in caption for name in names) for caption in batch.captions]
+    assert train(config, tmp_path / "run") is not None
+
+
 def test_a_stored_vector_is_that_of_its_frame_and_is_made_once(clips, tiny_bundle, tmp_path):
     encoder = load(str(tiny_bundle.folder))
     vectors = FrameVectors(encoder, tmp_path / "vectors", num_frames=4, num_stored=8)
