@@ -16,7 +16,7 @@ from itertools import groupby
 import numpy as np
 from numpy.typing import NDArray
 
-from seesay.base.errors import SeesayError
+from seesay.base.errors import InputError, MissingExtraError
 from seesay.encoders.encoder import Encoder
 from seesay.inputs.video import VIDEO_SUFFIXES
 from seesay.search.detail import Detail
@@ -269,7 +269,7 @@ class _Run:
                 self._add(chunk)
                 if chunk.times_s:
                     self._tell(wanted.path, chunk.times_s[1])
-        except (OSError, SeesayError) as error:
+        except (OSError, InputError, MissingExtraError) as error:
             self._commit()
             folder, name = os.path.split(wanted.path)
             row = self._store.files_in(folder).get(name)

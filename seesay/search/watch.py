@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from seesay.base.errors import LibraryBusyError
+from seesay.base.errors import LibraryBusyError, LibraryError
 from seesay.search.index import Report, Summary
 from seesay.search.library import Library
 from seesay.search.walk import is_media
@@ -100,18 +100,28 @@ class Watch:
 
 
 def changes(roots: Sequence[str], *, pause_ms: int = 500) -> Iterator[set[str]]:
-    """What happens below some folders, from now on; an empty set when nothing did for `pause_ms`."""
+    """What happens below some folders, from now on; an empty set when nothing did for `pause_ms`.
+
+    Raises:
+        LibraryError: the system cannot watch them.
+    """
     import watchfiles
 
-    for events in watchfiles.watch(
-        *(Path(root) for root in roots),
-        watch_filter=None,
-        debounce=1000,
-        rust_timeout=pause_ms,
-        yield_on_timeout=True,
-        ignore_permission_denied=True,
-    ):
-        yield {path for _, path in events}
+    try:
+        for events in watchfiles.watch(
+            *(Path(root) for root in roots),
+            watch_filter=None,
+            debounce=1000,
+            rust_timeout=pause_ms,
+            yield_on_timeout=True,
+            ignore_permission_denied=True,
+        ):
+            yield {path for _, path in events}
+    except (OSError, RuntimeError) as error:  # as watchfiles says that the system gives no more watches, or lost one
+        raise LibraryError(
+            f"the folders cannot be watched: {error}; on Linux raise fs.inotify.max_user_watches, "
+            "or run `seesay index` now and then"
+        ) from error
 
 
 def watch(

@@ -91,6 +91,21 @@ def test_an_animation_becomes_a_video(tmp_path):
     assert colour_at(clip.path, 1.5) == "blue"
 
 
+def test_a_copy_is_turned_as_the_video_is(tmp_path):
+    source = tmp_path / "a.mp4"
+    with av.open(str(source), "w") as container:
+        stream = container.add_stream("libx264", rate=4)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        stream.set_display_rotation(90)
+        for _ in range(12):
+            container.mux(stream.encode(av.VideoFrame.from_image(Image.new("RGB", (64, 48), COLOURS["red"]))))
+        container.mux(stream.encode(None))
+    assert read_info(source).rotation_deg in (90, 270)
+    clip = cut_clip(str(source), 0.0, 2.0, tmp_path / "clip")
+    assert clip.is_copy
+    assert read_info(clip.path).rotation_deg == read_info(source).rotation_deg
+
+
 def test_sound_goes_along_with_a_copy(tmp_path):
     source = tmp_path / "a.mp4"
     with av.open(str(source), "w") as container:
