@@ -2,9 +2,10 @@
 
 import os
 import stat
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO
@@ -25,6 +26,7 @@ from seesay.inputs.video.picture import quarter_turns
 _OPTIONS = {"protocol_whitelist": "file"}
 _NO_TIMES = frozenset({"avi"})  # containers whose times are those of decoding, whatever they call them
 _MAX_BROKEN_READS = 100
+_MAX_AHEAD = 1000  # packets that are not shown, before the first that is
 
 HDR_CURVES = frozenset({int(ColorTrc.SMPTE2084), int(ColorTrc.ARIB_STD_B67)})
 
@@ -61,18 +63,53 @@ class Damage:
             )
 
 
-@dataclass(slots=True)
 class OpenVideo:
-    """A container with its video stream."""
+    """A container with its video stream.
 
-    container: InputContainer
-    stream: VideoStream
-    time_base: Fraction
-    origin: int
-    """The ticks of the first picture, our 0."""
-    has_times: bool
-    """Whether packets say when their pictures are shown."""
-    damage: Damage = field(default_factory=Damage)
+    Args:
+        path: the file.
+
+    Raises:
+        InputError: it cannot be opened, or has no video.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._path = path
+        self._open()
+        first = self._look()
+        self.origin = min((packet.pts for packet in first if packet.pts is not None), default=0)
+        """The ticks of the first picture, our 0."""
+        self.has_times = self.container.format.name not in _NO_TIMES and all(packet.pts is not None for packet in first)
+        """Whether packets say when their pictures are shown."""
+
+    def _open(self) -> None:
+        self.damage = Damage()
+        self._ahead: deque[Packet[VideoStream]] = deque()
+        self.container: InputContainer = _open(self._path)
+        try:
+            self.stream = _video_stream(self.container)
+        except InputError:
+            self.container.close()
+            raise
+        assert self.stream.time_base is not None  # every stream that was opened has one
+        self.time_base: Fraction = self.stream.time_base
+
+    def _look(self) -> "list[Packet[VideoStream]]":
+        """The packets of the first pictures that are shown; they stay to be read."""
+        shown: list[Packet[VideoStream]] = []
+        ahead: list[Packet[VideoStream]] = []
+        for packet in self.packets():
+            ahead.append(packet)
+            if not packet.is_discard:
+                shown.append(packet)
+            if len(shown) > REORDER or len(ahead) > _MAX_AHEAD:
+                break
+        self._ahead.extend(ahead)
+        return shown
+
+    def close(self) -> None:
+        """Close the file."""
+        self.container.close()
 
     def time_s(self, pts: int) -> float:
         """Seconds from the first picture."""
@@ -80,6 +117,8 @@ class OpenVideo:
 
     def packets(self) -> "Iterator[Packet[VideoStream]]":
         """From where the reading stands to the end; a part that cannot be read is passed over."""
+        while self._ahead:
+            yield self._ahead.popleft()
         for _ in range(_MAX_BROKEN_READS):
             try:
                 for packet in self.container.demux(self.stream):
@@ -97,41 +136,36 @@ class OpenVideo:
         back_s = 0.0
         while time_s - back_s > 0:
             target = self.origin + int((time_s - back_s) / self.time_base)
+            self._ahead.clear()
             try:
                 self.container.seek(target, stream=self.stream, backward=True)
                 key = next((packet for packet in self.packets() if packet.is_keyframe and packet.pts is not None), None)
-                if key is not None and key.pts is not None and self.time_s(key.pts) <= time_s:
-                    self.container.seek(target, stream=self.stream, backward=True)
-                    return
             except (av.FFmpegError, OSError):
-                pass  # it cannot be sought there
+                key = None  # it cannot be sought there
+            if key is not None and key.pts is not None and self.time_s(key.pts) <= time_s:
+                self._ahead.append(key)
+                return
             back_s = 2 * back_s + 5
         self.rewind()
 
     def rewind(self) -> None:
-        """Go to the beginning."""
-        first = self.stream.start_time
-        ticks = self.origin if first is None else min(first, self.origin)
-        try:
-            self.container.seek(ticks, stream=self.stream, backward=True)
-        except (av.FFmpegError, OSError):
-            self.container.seek(0, backward=True, any_frame=True)
+        """Go to the beginning: by opening the file anew, since not every container can seek there."""
+        damage = self.damage
+        self.container.close()
+        self._open()
+        self.damage = damage
 
     def declared_s(self) -> float:
         """How long the file says that its pictures last; 0 where it does not."""
         if self.stream.duration:
             return float(self.stream.duration * self.time_base)
-        written = self.stream.metadata.get("DURATION", "")  # Matroska
-        parts = written.split(":")
-        if len(parts) == 3:
-            try:
-                hours, minutes, seconds = (float(part) for part in parts)
-            except ValueError:
-                pass
-            else:
-                # it counts from the container's 0
-                return max(0.0, hours * 3600 + minutes * 60 + seconds - float(self.origin * self.time_base))
-        return (self.container.duration or 0) / 1e6
+        parts = self.stream.metadata.get("DURATION", "").split(":")  # Matroska: hours, minutes, seconds
+        try:
+            hours, minutes, seconds = (float(part) for part in parts)
+        except ValueError:
+            return (self.container.duration or 0) / 1e6
+        # it counts from the container's 0
+        return max(0.0, hours * 3600 + minutes * 60 + seconds - float(self.origin * self.time_base))
 
 
 @contextmanager
@@ -143,11 +177,13 @@ def opened(path: str | os.PathLike[str]) -> Iterator[OpenVideo]:
     """
     _check_file(path)
     try:
-        container = _open(path)
+        video = OpenVideo(path)
     except (av.FFmpegError, OSError, ValueError) as error:
         raise InputError(_reason(error)) from error
-    with container:
-        yield _look(container)
+    try:
+        yield video
+    finally:
+        video.close()
 
 
 def _open(path: str | os.PathLike[str]) -> InputContainer:
@@ -160,43 +196,20 @@ def _open(path: str | os.PathLike[str]) -> InputContainer:
     return av.open(source, "r", options=_OPTIONS, metadata_errors="ignore")
 
 
-def _look(container: InputContainer) -> OpenVideo:
-    """Find the stream and its first picture."""
+def _video_stream(container: InputContainer) -> VideoStream:
+    """The first one that is no cover of a song; the other streams are left unread."""
     streams = [
         stream
         for stream in container.streams.video
-        if not stream.disposition & (Disposition.attached_pic | Disposition.timed_thumbnails)  # a song's cover
+        if not stream.disposition & (Disposition.attached_pic | Disposition.timed_thumbnails)
     ]
     if not streams:
         raise InputError("there is no video in the file, only sound or other data")
-    stream = streams[0]
     for other in container.streams:
-        if other.index != stream.index:
+        if other.index != streams[0].index:
             other.discard = Discard.all
-    stream.thread_type = "AUTO"
-    assert stream.time_base is not None  # every stream that was opened has one
-    video = OpenVideo(container, stream, stream.time_base, stream.start_time or 0, has_times=True)
-    first = _first_times(video)
-    video.has_times = bool(first) and container.format.name not in _NO_TIMES
-    if first:
-        video.origin = min(first)
-    video.damage = Damage()  # whatever the look met, the reading will meet again
-    video.rewind()
-    return video
-
-
-def _first_times(video: OpenVideo) -> list[int]:
-    """When the first pictures are shown; empty where a packet does not say."""
-    times: list[int] = []
-    for packet in video.packets():
-        if packet.is_discard:
-            continue
-        if packet.pts is None:
-            return []
-        times.append(packet.pts)
-        if len(times) > REORDER:
-            break
-    return times
+    streams[0].thread_type = "AUTO"
+    return streams[0]
 
 
 def read_stream_info(video: OpenVideo) -> VideoInfo:
@@ -204,7 +217,8 @@ def read_stream_info(video: OpenVideo) -> VideoInfo:
     stream = video.stream
     turns, width, height = 0, stream.width, stream.height
     try:
-        first = next(video.container.decode(stream), None)
+        first = next((frame for packet in video.packets() for frame in packet.decode()), None)
+        first = first or next(iter(stream.codec_context.decode(None)), None)
     except (av.FFmpegError, OSError):
         first = None
     if first is not None:

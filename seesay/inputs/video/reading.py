@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 # Moments further apart than this are sought one by one. Reading on instead is quicker over a group of pictures or two.
 _SEEK_APART_S = 10.0
 
+# Decoders that look at `skip_frame` with each packet. dav1d looks once, and would then skip what is wanted later.
+_SKIPPING = frozenset({"h264", "hevc"})
+
 # Less than this missing at the end is how encoders and muxers count, not a file that was cut.
 _MISSING_S = 1.0
 
@@ -148,8 +151,9 @@ def _chosen_planned(video: "OpenVideo", choice: Choice) -> "Iterator[tuple[float
     wanted = plan.timeline.wanted
     context = video.stream.codec_context
     context.flush_buffers()
+    can_skip = context.name in _SKIPPING
     for packet, is_wanted in plan:
-        context.skip_frame = "DEFAULT" if is_wanted else "NONREF"
+        context.skip_frame = "NONREF" if can_skip and not is_wanted else "DEFAULT"
         for frame in _decode(video, packet):
             time_s = None if frame.pts is None else video.time_s(frame.pts)
             if time_s in wanted and not frame.is_corrupt:
