@@ -199,39 +199,19 @@ class Library:
         if offset < 0:
             raise UsageError(f"offset must be at least 0, got {offset}")
         self._require_model()
-        is_sequence = isinstance(query, Steps)
         where = Filter(
             under=None if under is None else _absolute([under])[0],
             after_ns=_nanoseconds(after),
             before_ns=_nanoseconds(before),
-            only="video" if is_sequence and only is None else only,
+            only="video" if isinstance(query, Steps) and only is None else only,
         )
         if under is not None and not os.path.isdir(os.path.expanduser(under)):
             per_video = None
         steps = query.steps if isinstance(query, Steps) else (query,)
         vectors = [self._vector(step) for step in steps]
+        within_s = query.within_s if isinstance(query, Steps) else None
         with self._store.snapshot():
-            allowed = self._store.items.ids(where) if where else None
-            if isinstance(query, Steps) and allowed is not None:
-                hits = rank_sequences(
-                    self._store.items,
-                    self._matrix(),
-                    vectors,
-                    within_s=query.within_s,
-                    limit=offset + limit,
-                    allowed=allowed,
-                    per_video=per_video,
-                )
-            else:
-                hits = rank(
-                    self._store.items,
-                    self._matrix(),
-                    vectors[0],
-                    limit=offset + limit,
-                    allowed=allowed,
-                    per_video=per_video,
-                )
-        return hits[offset:]
+            return self._find(vectors, where, limit=offset + limit, per_video=per_video, within_s=within_s)[offset:]
 
     def thumbnail(self, item_id: int, *, side_px: int = 256) -> Image.Image:
         """A small picture of an item: the photograph, the frame of a moment, or the part of it that a tile shows.
@@ -308,6 +288,25 @@ class Library:
         summary = index.update(self._store, self.encoder, _outermost(roots), report=report, retry=retry)
         self._matrix()  # so that the next search finds it ready
         return summary
+
+    def _find(
+        self,
+        vectors: Sequence[NDArray[np.float32]],
+        where: Filter,
+        *,
+        limit: int,
+        per_video: int | None,
+        within_s: float | None,
+    ) -> list[Hit]:
+        """The best hits of one vector, or of a sequence of them. Call it inside a snapshot."""
+        items, matrix = self._store.items, self._matrix()
+        allowed = items.ids(where) if where else None
+        if len(vectors) == 1:
+            return rank(items, matrix, vectors[0], limit=limit, allowed=allowed, per_video=per_video)
+        assert allowed is not None, "a sequence looks at videos only"
+        return rank_sequences(
+            items, matrix, vectors, within_s=within_s, limit=limit, allowed=allowed, per_video=per_video
+        )
 
     def _item(self, item_id: int) -> ItemRow:
         rows = self._store.items.rows([item_id])

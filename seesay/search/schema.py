@@ -105,9 +105,10 @@ def migrate(connection: sqlite3.Connection) -> None:
     Raises:
         SchemaError: the file is not a library, or a newer seesay made it.
     """
+    # In this order: another process may be making the library, and it sets our id with its first table.
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     (application,) = connection.execute("PRAGMA application_id").fetchone()
-    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     if application != APPLICATION_ID and (version or tables):
         raise SchemaError("this SQLite file is not a seesay library; name another folder with `--library`")
     if version > len(MIGRATIONS):
