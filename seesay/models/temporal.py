@@ -12,6 +12,7 @@ reads (B, T, E) memory as if it were (B, E, T), which mixes frames and numbers; 
 start from random weights; here from those of the mean.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Literal, cast
 
@@ -211,7 +212,7 @@ def _blocks(config: TemporalConfig, dim: int) -> nn.ModuleList:
 
 def _positions(config: TemporalConfig, dim: int) -> Tensor:
     """(num_positions, E) as long as a frame's unit vector; those of the first T sum to zero and so move no mean."""
-    positions = torch.randn(config.num_positions, dim) * dim**-0.5
+    positions = torch.randn(config.num_positions, dim) / math.sqrt(dim)
     positions[: config.num_frames] -= positions[: config.num_frames].mean(dim=0)
     return positions
 

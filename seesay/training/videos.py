@@ -25,7 +25,7 @@ from seesay.data.videos import is_video_address
 from seesay.encoders import load
 from seesay.encoders.bundle import write_atomically
 from seesay.encoders.encoder import Encoder
-from seesay.inputs.clips import middle_places, random_places, read_frames
+from seesay.inputs.clips import frame_files, middle_places, random_places, read_frames
 from seesay.training.config import TrainConfig
 
 STORED = 32
@@ -148,7 +148,9 @@ class FrameVectors:
             return found
         except (OSError, ValueError):
             pass  # not there, or cut short: made anew
-        pictures = read_frames(video, middle_places(self._num_stored), size_px=self._encoder.transform.target_px)
+        # of a folder with fewer frames, each of them once
+        count = min(self._num_stored, len(frame_files(video)) or 1) if video.is_dir() else self._num_stored
+        pictures = read_frames(video, middle_places(count), size_px=self._encoder.transform.target_px)
         pixels = np.stack([self._encoder.transform(picture) for picture in pictures])
         with self._lock:  # the model has its own threads
             vectors_FE = self._encoder.encode_pixels(pixels).astype(np.float16)
