@@ -105,7 +105,7 @@ class Bar:
             self._task,
             description="reading",
             total=progress.total,
-            completed=progress.done,
+            completed=progress.done + _part(progress),
             rate=self._video_rate(progress) if progress.path else rate,
             failed=f"{progress.failed} failed" if progress.failed else "",
         )
@@ -123,7 +123,13 @@ class Bar:
         elapsed = now - since
         times = f" {(progress.position_s - from_s) / elapsed:.0f}x" if elapsed > 1 else ""
         name = show(progress.path).rpartition(os.sep)[2].replace("[", r"\[")
-        return f"{name} {clock(progress.position_s)}{times}"
+        end = f" of {clock(progress.duration_s)}" if progress.duration_s else ""
+        return f"{name} {clock(progress.position_s)}{end}{times}"
+
+
+def _part(progress: "Progress") -> float:
+    """How much of the video that is being read is done, in [0, 1)."""
+    return min(0.99, progress.position_s / progress.duration_s) if progress.duration_s else 0.0
 
 
 def run_with_bar(library: "Library", work: "Callable[[Bar], Summary]") -> None:

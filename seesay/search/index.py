@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from seesay.base.errors import InputError, MissingExtraError
 from seesay.encoders.encoder import Encoder
-from seesay.inputs.video import VIDEO_SUFFIXES
+from seesay.inputs.video import VIDEO_SUFFIXES, read_info
 from seesay.search.detail import Detail
 from seesay.search.reading import (
     Chunk,
@@ -60,8 +60,11 @@ class Progress:
     total: int
     failed: int
     path: bytes | None = None
-    """The video that is being read, and up to where."""
+    """The video that is being read."""
     position_s: float = 0.0
+    """Up to where it was read."""
+    duration_s: float = 0.0
+    """How long it says that it is; 0 where it does not."""
 
 
 Report = Callable[[Progress], None]
@@ -265,10 +268,11 @@ class _Run:
 
     def _take_video(self, wanted: Wanted, digest: bytes) -> None:
         try:
+            duration_s = read_info(os.fsdecode(wanted.path)).duration_s
             for chunk in read_video(wanted, digest, self._encoder.transform):
                 self._add(chunk)
                 if chunk.times_s:
-                    self._tell(wanted.path, chunk.times_s[1])
+                    self._tell(wanted.path, chunk.times_s[1], duration_s)
         except (OSError, InputError, MissingExtraError) as error:
             self._commit()
             folder, name = os.path.split(wanted.path)
@@ -294,9 +298,17 @@ class _Run:
         self._done += 1
         self._tell()
 
-    def _tell(self, path: bytes | None = None, position_s: float = 0.0) -> None:
-        failed = self._summary.failed + len(self._broken)
-        self._report(Progress(done=self._done, total=self._total, failed=failed, path=path, position_s=position_s))
+    def _tell(self, path: bytes | None = None, position_s: float = 0.0, duration_s: float = 0.0) -> None:
+        self._report(
+            Progress(
+                done=self._done,
+                total=self._total,
+                failed=self._summary.failed + len(self._broken),
+                path=path,
+                position_s=position_s,
+                duration_s=duration_s,
+            )
+        )
 
     def _commit(self) -> None:
         """Encode what was read and write it down, in one transaction."""
