@@ -38,6 +38,8 @@ class Damage:
     num_packets: int = 0
     first_s: float | None = None
     reason: str = ""
+    num_pictures: int = 0
+    first_picture_s: float = 0.0
     num_late: int = 0
     ends_s: float | None = None
     declared_s: float = 0.0
@@ -48,12 +50,21 @@ class Damage:
             self.reason, self.first_s = _system_words(error), time_s
         self.num_packets += 1
 
+    def note_picture(self, time_s: float) -> None:
+        """A picture that the decoder marked as damaged, or never gave."""
+        self.first_picture_s = min(self.first_picture_s, time_s) if self.num_pictures else time_s
+        self.num_pictures += 1
+
     def sentences(self) -> Iterator[str]:
         """One for each kind of damage."""
         if self.num_packets:
             where = "" if self.first_s is None else f", the first at {self.first_s:.1f} s"
             plural = "one packet is" if self.num_packets == 1 else f"{self.num_packets} packets are"
             yield f"{plural} damaged{where} ({self.reason}); all others were read"
+        if self.num_pictures:
+            plural = "one picture is" if self.num_pictures == 1 else f"{self.num_pictures} pictures are"
+            where = f"the first at {self.first_picture_s:.1f} s"
+            yield f"{plural} damaged, {where}; none was taken, and those after it may be smeared"
         if self.num_late:
             yield f"the times go back in the file; {self.num_late} pictures were passed over"
         if self.ends_s is not None:
@@ -85,11 +96,19 @@ class OpenVideo:
     def _open(self) -> None:
         self.damage = Damage()
         self._ahead: deque[Packet[VideoStream]] = deque()
-        self.container: InputContainer = _open(self._path)
+        self._file: BinaryIO | None = None
+        name = os.fspath(self._path)
+        try:
+            name.encode("utf-8")
+        except UnicodeEncodeError:  # a name that is no text: PyAV can only be given the open file
+            self._file = Path(name).open("rb")  # noqa: SIM115 (`close` closes it)
+        # the word "file:", else a name with a colon would be taken for an address
+        source = self._file or f"file:{name}"
+        self.container: InputContainer = av.open(source, "r", options=_OPTIONS, metadata_errors="ignore")
         try:
             self.stream = _video_stream(self.container)
         except InputError:
-            self.container.close()
+            self.close()
             raise
         assert self.stream.time_base is not None  # every stream that was opened has one
         self.time_base: Fraction = self.stream.time_base
@@ -110,6 +129,8 @@ class OpenVideo:
     def close(self) -> None:
         """Close the file."""
         self.container.close()
+        if self._file is not None:
+            self._file.close()
 
     def time_s(self, pts: int) -> float:
         """Seconds from the first picture."""
@@ -151,7 +172,7 @@ class OpenVideo:
     def rewind(self) -> None:
         """Go to the beginning: by opening the file anew, since not every container can seek there."""
         damage = self.damage
-        self.container.close()
+        self.close()
         self._open()
         self.damage = damage
 
@@ -179,21 +200,11 @@ def opened(path: str | os.PathLike[str]) -> Iterator[OpenVideo]:
     try:
         video = OpenVideo(path)
     except (av.FFmpegError, OSError, ValueError) as error:
-        raise InputError(_reason(error)) from error
+        raise InputError(_reason(error, path)) from error
     try:
         yield video
     finally:
         video.close()
-
-
-def _open(path: str | os.PathLike[str]) -> InputContainer:
-    name = os.fspath(path)
-    source: str | BinaryIO = f"file:{name}"  # else a name with a colon would be taken for an address
-    try:
-        name.encode("utf-8")
-    except UnicodeEncodeError:  # a name that is no text: PyAV can only be given the open file
-        source = Path(name).open("rb")  # noqa: SIM115 (closed with the container's last reference)
-    return av.open(source, "r", options=_OPTIONS, metadata_errors="ignore")
 
 
 def _video_stream(container: InputContainer) -> VideoStream:
@@ -255,12 +266,27 @@ def _system_words(error: Exception) -> str:
     return words[:1].lower() + words[1:]
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, path: str | os.PathLike[str] | None = None) -> str:
     """One short line for what the system or FFmpeg raised on opening."""
     words = _system_words(error)
     if isinstance(error, av.FFmpegError) and not isinstance(error, OSError):
-        log = str(error.log) if error.log else ""
-        if "moov atom not found" in log:
+        if path is not None and _lacks_index(Path(path)):
             return "the file is cut short (its index, which comes last, is not there); copy or download it again"
         return f"not a video that can be read ({words})"
     return words
+
+
+def _lacks_index(path: Path) -> bool:
+    """Whether an MP4 or MOV ends before its box `moov`, as a recording does that was not finished."""
+    with path.open("rb") as file:
+        position = 0
+        kinds: list[bytes] = []
+        while len(kinds) < 100 and len(head := file.read(16)) >= 8:
+            size, kind = int.from_bytes(head[:4], "big"), head[4:8]
+            size = int.from_bytes(head[8:], "big") if size == 1 else size
+            kinds.append(kind)
+            if size < 8:
+                break
+            position += size
+            file.seek(position)
+    return kinds[:1] == [b"ftyp"] and (b"moov" not in kinds or position > path.stat().st_size)

@@ -152,19 +152,24 @@ def _chosen_planned(video: "OpenVideo", choice: Choice) -> "Iterator[tuple[float
     context = video.stream.codec_context
     context.flush_buffers()
     can_skip = context.name in _SKIPPING
-    for packet, is_wanted in plan:
-        context.skip_frame = "NONREF" if can_skip and not is_wanted else "DEFAULT"
+
+    def taken(packet: "Packet[VideoStream] | None") -> "Iterator[tuple[float, VideoFrame]]":
         for frame in _decode(video, packet):
             time_s = None if frame.pts is None else video.time_s(frame.pts)
-            if time_s in wanted and not frame.is_corrupt:
+            if frame.is_corrupt and time_s is not None:
+                wanted.discard(time_s)
+                video.damage.note_picture(time_s)
+            elif time_s in wanted:
                 wanted.remove(time_s)
                 yield time_s, frame
-    for frame in _decode(video, None):
-        time_s = None if frame.pts is None else video.time_s(frame.pts)
-        if time_s in wanted and not frame.is_corrupt:
-            wanted.remove(time_s)
-            yield time_s, frame
-    video.damage.num_late = plan.num_late
+
+    for packet, is_wanted in plan:
+        context.skip_frame = "NONREF" if can_skip and not is_wanted else "DEFAULT"
+        yield from taken(packet)
+    yield from taken(None)
+    for time_s in wanted:
+        video.damage.note_picture(time_s)
+    video.damage.num_late += plan.num_late
     if plan.has_ended and plan.timeline.times:
         _note_end(video, plan.timeline.end_s or 0.0)
 
@@ -188,6 +193,7 @@ def _chosen_decoded(video: "OpenVideo", choice: Choice) -> "Iterator[tuple[float
         while waiting and waiting[0][0] < settled_s:
             shown = waiting.popleft()
             if shown[0] in timeline.wanted:
+                timeline.wanted.remove(shown[0])
                 yield shown
         if settled_s == float("inf"):
             return
