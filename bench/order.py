@@ -114,7 +114,7 @@ def make_start(folder: Path) -> None:
     theirs = {name: tensor for name, tensor in load_clip(starter).state_dict().items() if name.startswith("text_")}
     clip.load_state_dict({**clip.state_dict(), **theirs})
     bundle = dataclasses.replace(
-        starter, folder=folder, name="order", model=model, image=recipes.image_config("clip", 64), logit_scale=14.3
+        starter, folder=folder, name="order", model=model, image=recipes.image_config("clip", 64)
     )
     write_bundle(bundle, stored_state(clip), (starter.folder / TOKENIZER).read_bytes(), {})
 

@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageEnhance
 
+from seesay.data.randaugment import rand_augment
+
 SCALES = (1.0, 0.875, 0.75, 0.66)
 """Sides of a crop over the shorter side of the picture; source: ActionCLIP's GroupMultiScaleCrop."""
 _PLACES = (  # left and top of a crop, in quarters of what is left over: corners, edges, middle, and between
@@ -32,6 +34,8 @@ class ClipAugmentation:
     """How often brightness, contrast, saturation and hue are changed."""
     gray: float = 0.2
     """How often the colours are taken away."""
+    rand_augment: tuple[int, int] = (0, 0)
+    """How many changes of `seesay.data.randaugment` come first, and how strong; for Kinetics ActionCLIP has 2 and 9."""
 
 
 def augment_clip(
@@ -48,6 +52,8 @@ def augment_clip(
     Returns:
         (T, S, S, 3) uint8.
     """
+    if how.rand_augment[0]:
+        pictures = rand_augment(pictures, *how.rand_augment, random)
     box = _random_box(pictures[0].size, random)
     cut = [one.resize((size, size), Image.Resampling.BICUBIC, box=box) for one in pictures]
     if how.flip and random.random() < 0.5:

@@ -72,6 +72,8 @@ class DataConfig:
     augment: Literal["square_crop", "random_resized_crop", "squash"] = "square_crop"
     flip: bool = True
     """Of videos: mirror every other clip. Leave it out where left and right are the answer."""
+    rand_augment: tuple[int, int] = (0, 0)
+    """Of videos: how many changes of RandAugment, and how strong (0 to 30); ActionCLIP's for Kinetics are 2 and 9."""
     vectors: str = ""
     """Of videos: a folder that keeps the vectors of their frames, made by model.start when they first come. Then the
     image tower is not run again, and the temporal part (and the text tower, unless is_alone) learns in minutes."""

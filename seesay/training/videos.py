@@ -66,7 +66,9 @@ def clip_reader(config: TrainConfig, size_px: int) -> ClipReader | None:
         return None
     if config.data.vectors:
         return FrameVectors(load(config.model.start), Path(config.data.vectors), num_frames)
-    return FrameReader(size_px, num_frames, ClipAugmentation(flip=config.data.flip))
+    return FrameReader(
+        size_px, num_frames, ClipAugmentation(flip=config.data.flip, rand_augment=config.data.rand_augment)
+    )
 
 
 class FrameReader:

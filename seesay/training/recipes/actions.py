@@ -1,16 +1,16 @@
 """Actions end to end: the whole model learns from videos, as ActionCLIP is trained."""
 
-from seesay.training.config import ModelConfig, OptimConfig, SaveConfig, TrainConfig, VideoConfig
+from seesay.training.config import DataConfig, ModelConfig, OptimConfig, SaveConfig, TrainConfig, VideoConfig
 
 
 def actions() -> TrainConfig:
     """Source: ActionCLIP, arXiv:2109.08472, section 4.2 and its configs/k400: AdamW, 5e-6, the head ten times that.
 
-    Start from a CLIP with model.start. Its steps are an epoch's 50 at 240,000 videos; for a smaller set take fewer. The
-    paper's RandAugment is left out.
+    Start from a CLIP with model.start. Its steps are an epoch's 50 at 240,000 videos; for a smaller set take fewer.
     """
     return TrainConfig(
         model=ModelConfig(variant="ViT-B-16", video=VideoConfig(num_frames=8, head="transformer")),
+        data=DataConfig(rand_augment=(2, 9)),
         optim=OptimConfig(lr=5e-6, eps=1e-8, weight_decay=0.2, warmup_steps=9000, temporal_lr=10.0),
         save=SaveConfig(every_steps=1000),
         loss="matching",

@@ -5,7 +5,9 @@ import pytest
 from clips import draw_clip
 from PIL import Image
 
+from seesay.base.errors import UsageError
 from seesay.data.clips import ClipAugmentation, augment_clip
+from seesay.data.randaugment import CHANGES, change, rand_augment
 
 PLAIN = ClipAugmentation(flip=False, colors=0.0, gray=0.0)
 
@@ -19,9 +21,28 @@ def augment(pictures, how, seed):
     return augment_clip(pictures, 32, how, np.random.default_rng(seed))
 
 
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_change_is_the_same_for_every_frame_and_does_something(name):
+    changed = [change(name, [noise()] * 3, 15, np.random.default_rng(seed)) for seed in range(8)]
+    for clip in changed:
+        assert len(clip) == 3
+        # sharpening looks at neighbours, and those of the last row of a frame are the next frame's
+        inner = [np.asarray(one)[2:-2] for one in clip]
+        assert all((one == inner[0]).all() for one in inner)
+    if name != "auto_contrast":  # the noise has all contrast there is; a half is no change for brightness and its like
+        weak = change(name, [noise()], 9, np.random.default_rng(0))[0]
+        assert (np.asarray(weak) != np.asarray(noise())).any()
+
+
+def test_strength_is_bounded():
+    with pytest.raises(UsageError, match="0 to 30"):
+        rand_augment([noise()], 2, 31, np.random.default_rng(0))
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_a_video_in_which_nothing_moves_stays_one(seed):
-    clip = augment([noise()] * 4, ClipAugmentation(flip=True, colors=1.0, gray=0.5), seed)
+    how = ClipAugmentation(flip=True, colors=1.0, gray=0.5)
+    clip = augment([noise()] * 4, how, seed)
     assert clip.shape == (4, 32, 32, 3)
     assert (clip == clip[:1]).all()
 
