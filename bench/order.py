@@ -1,6 +1,6 @@
 """What each way to see several frames can tell of their order: the clips of a pair differ in nothing else.
 
-    python bench/order.py [--steps 500] [--sheet sheet.png]
+    python bench/order.py [--steps 600] [--sheet sheet.png]
 
 Clips are made of photographs (scikit-image's and scikit-learn's, which `make demo` brings): a part of one moves over a
 part of another. The second label of each pair is the first one in reverse: left and right, grow and shrink, appear and
@@ -58,7 +58,7 @@ HELD_OUT = ("coffee.png", "coins.png", "flower.jpg", "gravel.png", "motorcycle_l
 def main() -> None:
     """Make clips, train every way, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=500)
+    parser.add_argument("--steps", type=int, default=600)
     parser.add_argument("--clips", type=int, default=150, help="clips of each label to train on; a fifth to test")
     parser.add_argument("--ways", nargs="*", default=list(WAYS))
     parser.add_argument("--sheet", type=Path)
@@ -67,6 +67,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         make_start(root / "start")
+        if not PHOTOS.is_dir():
+            raise SystemExit(f"{PHOTOS} is not there; run `make demo` first")
         photos = sorted(path for path in PHOTOS.iterdir() if path.stem != "motorcycle_right")  # the left one again
         make_clips(root / "train", [path for path in photos if path.name not in HELD_OUT], arguments.clips, seed=0)
         make_clips(root / "test", [path for path in photos if path.name in HELD_OUT], arguments.clips // 5, seed=1)
@@ -113,9 +115,9 @@ def make_start(folder: Path) -> None:
     clip = build(model)
     theirs = {name: tensor for name, tensor in load_clip(starter).state_dict().items() if name.startswith("text_")}
     clip.load_state_dict({**clip.state_dict(), **theirs})
-    bundle = dataclasses.replace(
-        starter, folder=folder, name="order", model=model, image=recipes.image_config("clip", 64)
-    )
+    image = recipes.image_config("clip", 64)
+    # a trained CLIP's scale: left and right are alike to the starter (cosine 0.91), and a small scale blurs them
+    bundle = dataclasses.replace(starter, folder=folder, name="order", model=model, image=image, logit_scale=100.0)
     write_bundle(bundle, stored_state(clip), (starter.folder / TOKENIZER).read_bytes(), {})
 
 
