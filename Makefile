@@ -31,6 +31,7 @@ bench: $(VENV)/.bench
 	$(BIN)/python bench/loss.py
 	$(BIN)/python bench/train_step.py
 	$(BIN)/python bench/video.py
+	$(BIN)/python bench/order.py
 
 # Writes the parts of the docs that are made from the code: command help.
 docs: $(VENV)/.train
