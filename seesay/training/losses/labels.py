@@ -52,14 +52,8 @@ def labels_loss(
     if image_labels.ndim != 2 or len(image_labels) != len(images) or text_labels.shape != texts.shape[:1]:
         got = f"{tuple(image_labels.shape)} and {tuple(text_labels.shape)}"
         raise UsageError(f"labels must be ({len(images)}, K) of images and ({len(texts)},) of texts; got {got}")
-    all_texts, every_label = world.gather(texts), world.gather(text_labels)
-    match_NM = (image_labels[:, :, None] == every_label).any(dim=1).to(images)
-    of_image_N, of_text_M = match_NM.sum(dim=1), match_NM.sum(dim=0)
-    if world.group:
-        world.sum_(of_text_M)
-    for count, has, lacks in ((of_image_N, "an image", "text"), (of_text_M, "a text", "image")):
-        if not count.all():
-            raise UsageError(f"{has} has no {lacks} of its labels in the batch; give every one its own")
+    all_texts = world.gather(texts)
+    match_NM, of_image_N, of_text_M = _matches(images, image_labels, text_labels, world)
     rows, columns = logsumexps(images, all_texts, scale)
     columns = world.logsumexp(columns)
     # a text's distribution over all images is met in as many parts as there are processes
@@ -67,3 +61,15 @@ def labels_loss(
     matched = torch.sum(share_NM * (images @ all_texts.T))
     entropy = (of_image_N.log().mean() + of_text_M.log().mean()) / 2
     return world.mean((rows.mean() + columns.mean()) / 2 - scale * matched - entropy)
+
+
+def _matches(images: Tensor, image_labels: Tensor, text_labels: Tensor, world: World) -> tuple[Tensor, Tensor, Tensor]:
+    """(N, M) what matches, (N,) texts of each image, and (M,) images of each text, of all processes' texts."""
+    match_NM = (image_labels[:, :, None] == world.gather(text_labels)).any(dim=1).to(images)
+    of_image_N, of_text_M = match_NM.sum(dim=1), match_NM.sum(dim=0)
+    if world.group:
+        world.sum_(of_text_M)
+    for count, has, lacks in ((of_image_N, "an image", "text"), (of_text_M, "a text", "image")):
+        if not count.all():
+            raise UsageError(f"{has} has no {lacks} of its labels in the batch; give every one its own")
+    return match_NM, of_image_N, of_text_M
