@@ -28,7 +28,8 @@ from seesay.models import IMAGE_TOWERS, TEXT_TOWERS
 from seesay.models.config import from_dict
 from seesay.models.text import TextTransformer
 
-Projection = Literal["none", "linear", "affine"]
+Projection = Literal["none", "linear", "affine", "mlp"]
+HIDDEN_FACTOR = 4  # of an `Mlp`: its hidden layer is so many times as wide as the tower; as in a transformer's block
 
 
 class ImageTower(Protocol):
@@ -62,7 +63,7 @@ class HeadConfig:
     dim: int
     """E, the length of the vectors of both sides."""
     image_projection: Projection
-    """"linear" in CLIP; "none" where the tower ends in E already (SigLIP); "affine" adds a bias."""
+    """"linear" in CLIP; "none" where the tower ends in E already (SigLIP); "affine" adds a bias; "mlp" is `Mlp`."""
     text_projection: Projection
     has_bias: bool
     """Whether a learned bias is added to the scaled cosines (SigLIP)."""
@@ -79,6 +80,31 @@ class ClipOutput(NamedTuple):
     """() positive, what the cosines are multiplied by."""
     bias: Tensor | None
     """() what is then added, where the model has one."""
+
+
+class Mlp(nn.Module):
+    """An affine map, and beside it a layer of its own for what is not linear.
+
+    For a tower that stays as it was trained for something else: the affine part can be solved for in closed form,
+    and the other starts at nothing.
+
+    Args:
+        width: D, of the tower.
+        dim: E, of the joint space.
+    """
+
+    def __init__(self, width: int, dim: int) -> None:
+        super().__init__()
+        self.affine = nn.Linear(width, dim)
+        self.up = nn.Linear(width, HIDDEN_FACTOR * width)
+        self.down = nn.Linear(HIDDEN_FACTOR * width, dim, bias=False)
+        nn.init.normal_(self.affine.weight, std=width**-0.5)
+        nn.init.zeros_(self.affine.bias)
+        nn.init.zeros_(self.down.weight)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(..., D) -> (..., E), not normalised."""
+        return cast(Tensor, self.affine(features) + self.down(F.gelu(self.up(features))))
 
 
 class Clip(nn.Module):
@@ -196,6 +222,8 @@ def _projection(kind: Projection, width: int, dim: int) -> nn.Module:
         if width != dim:
             raise UsageError(f'a tower without projection must end in {dim} numbers, got {width}; use "linear"')
         return nn.Identity()
+    if kind == "mlp":
+        return Mlp(width, dim)
     layer = nn.Linear(width, dim, bias=kind == "affine")
     nn.init.normal_(layer.weight, std=width**-0.5)  # the paper's initialisation of both projections
     if kind == "affine":

@@ -10,7 +10,7 @@ ActionCLIP's own version cannot run: its tower uses a T and a `rearrange` that a
 
 Shape legend: B videos, T frames, P patches of a frame, L tokens of a frame, D width.
 
-Sources: TSM, arXiv:1811.08383, section 4.2; ActionCLIP, arXiv:2109.08472, section 3.3.
+Sources: TSM, arXiv:1811.08383; ActionCLIP, arXiv:2109.08472, and its code (clip/model.py, modules/temporal_shift.py).
 """
 
 from typing import cast
@@ -23,7 +23,7 @@ from seesay.models.transformer import Block, resize_positions
 from seesay.models.vit import ViT
 
 SHARE = 8
-"""One in so many numbers comes from each neighbour; source: TSM, section 4.1."""
+"""One in so many numbers comes from each neighbour; source: TSM, which shifts a quarter in all."""
 
 
 def shift(tokens: Tensor, num_frames: int, num_prefix: int) -> Tensor:

@@ -46,7 +46,7 @@ def labels_loss(
     Raises:
         UsageError: shapes do not fit, or an image has no text of any of its labels, or a text no image.
 
-    Source: ActionCLIP, arXiv:2109.08472, equation 5, for labels that overlap.
+    Source: ActionCLIP, arXiv:2109.08472, whose groups of labels do not overlap.
     """
     images, texts = check_vectors(images, texts, world, is_paired=False)
     if image_labels.ndim != 2 or len(image_labels) != len(images) or text_labels.shape != texts.shape[:1]:

@@ -4,7 +4,7 @@ from seesay.training.config import DataConfig, ModelConfig, OptimConfig, SaveCon
 
 
 def actions() -> TrainConfig:
-    """Source: ActionCLIP, arXiv:2109.08472, section 4.2 and its configs/k400: AdamW, 5e-6, the head ten times that.
+    """Source: ActionCLIP, arXiv:2109.08472, and its configs/k400: AdamW, 5e-6, the head ten times that.
 
     Start from a CLIP with model.start. Its steps are an epoch's 50 at 240,000 videos; for a smaller set take fewer.
     """
