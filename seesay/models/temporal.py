@@ -7,9 +7,9 @@ Towers and texts are not known here; what happens before and inside the image to
 
 Shape legend: B videos, T frames, E embedding.
 
-Source: ActionCLIP, arXiv:2109.08472, and its code (modules/Visual_Prompt.py). Two things differ from its code. Its convolution
-reads (B, T, E) memory as if it were (B, E, T), which mixes frames and numbers; here the axes are swapped. And its heads
-start from random weights; here from those of the mean.
+Source: ActionCLIP, arXiv:2109.08472, and its code (modules/Visual_Prompt.py). Two things differ from that. Its
+convolution reads (B, T, E) memory as if it were (B, E, T), which mixes frames and numbers; here the axes are swapped.
+And its heads start from random weights; here from those of the mean.
 """
 
 import math

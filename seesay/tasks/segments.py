@@ -8,7 +8,8 @@ label lower each other's score instead of being thrown away.
 
 Shape legend: T frames, C labels, E embedding.
 
-Sources: outer-inner contrast from AutoLoc, arXiv:1807.08333; soft suppression, Gaussian, from Soft-NMS, arXiv:1704.04503.
+Sources: outer-inner contrast from AutoLoc, arXiv:1807.08333; Gaussian soft suppression from Soft-NMS,
+arXiv:1704.04503.
 """
 
 from collections.abc import Sequence
