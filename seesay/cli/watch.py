@@ -26,8 +26,7 @@ def watch(
 
     with Library.open(library) as opened:
         new = [path for path in paths or [] if str(path.expanduser().absolute()) not in opened.roots()]
-        if new or not opened.roots():
-            run_with_bar(opened, lambda bar: opened.add(*new, report=bar.update))
+        run_with_bar(opened, lambda bar: opened.add(*new, report=bar.update))
         say(f"watching {plural(len(opened.roots()), 'place')}; Ctrl-C ends it")
         try:
             for summary in follow(opened):

@@ -1,7 +1,8 @@
-"""Queries: a weighted sum of texts and pictures, and how it is typed.
+"""Queries: a weighted sum of texts, pictures and videos, and how it is typed.
 
 "a dog on a beach"        one text
 ./photo.jpg               one picture
+./clip.mp4                one video: the mean of eight of its frames
 "a beach" - "people"      like the first, unlike the second
 ./photo.jpg + 0.5:"snow"  a picture, moved half-way towards a text
 "a door opens" then "a dog runs in"    one after the other, in the same video
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from seesay.base.errors import UsageError
 from seesay.encoders.encoder import Encoder
 from seesay.inputs.pictures import PICTURE_SUFFIXES
+from seesay.inputs.video import VIDEO_SUFFIXES, Uniform, frames, is_video
 
 _WEIGHT = re.compile(r"(\d+(?:\.\d*)?|\.\d+):(?=.)", re.DOTALL)
 THEN = "then"
@@ -27,7 +29,7 @@ _OPERATORS = {"+": 1.0, "-": -1.0, "−": -1.0}  # the last is what phones type 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Term:
-    """One part of a query: either a text or a picture, and how much it counts (negative: unlike it)."""
+    """One part of a query: a text, or a picture or video, and how much it counts (negative: unlike it)."""
 
     text: str | None = None
     image: Path | None = None
@@ -59,7 +61,7 @@ class Query:
         total = np.zeros(encoder.dim, np.float32)
         for term in self.terms:
             if term.image is not None:
-                total += term.weight * encoder.encode_images([str(term.image)])[0]
+                total += term.weight * _look_at(term.image, encoder)
             elif term.text is not None:
                 total += term.weight * encoder.encode_texts([term.text])[0]
         length = float(np.linalg.norm(total))
@@ -115,7 +117,7 @@ def parse_query(words: Sequence[str]) -> Query:
     """Read a query as a shell hands it over: one item an argument.
 
     Neighbouring words without a sign between them are one text, so quotes may be left out.
-    A word is a picture when it has a picture's suffix, or is a path that exists.
+    A word is a picture or video when it has such a suffix, or looks like a path.
 
     Raises:
         UsageError: a sign without a term, a picture that is not there, or nothing to look for.
@@ -140,15 +142,25 @@ def parse_query(words: Sequence[str]) -> Query:
     return Query(tuple(terms))
 
 
+def _look_at(path: Path, encoder: Encoder) -> NDArray[np.float32]:
+    """(E,) of a picture, or of a video the mean of its frames, of length 1 again."""
+    if not is_video(path):
+        (vector,) = encoder.encode_images([str(path)])
+        return np.asarray(vector)
+    shown = frames(path, Uniform(count=8), size_px=encoder.transform.target_px)
+    mean = np.mean(encoder.encode_images([frame.image for frame in shown]), axis=0)
+    return np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-6), np.float32)
+
+
 def _term(word: str, sign: float) -> Term:
     weight = sign
     if match := _WEIGHT.match(word):
         weight *= float(match[1])
         word = word[match.end() :]
     path = Path(word).expanduser()
-    if path.suffix.lower() in PICTURE_SUFFIXES or word.startswith(("./", "../", "/", "~/")):
+    if path.suffix.lower() in PICTURE_SUFFIXES | VIDEO_SUFFIXES or word.startswith(("./", "../", "/", "~/")):
         if not path.exists():
-            raise UsageError(f"there is no picture {word}")
+            raise UsageError(f"there is no picture or video {word}")
         return Term(image=path, weight=weight)
     if not word.strip():
         raise UsageError("a text of the query is empty")

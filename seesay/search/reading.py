@@ -212,8 +212,9 @@ def _moments(wanted: Wanted, digest: bytes, transform: ImageTransform) -> Genera
         os.stat(path)  # a drive that was pulled out is no damage: raises OSError, and the next run goes on
     problem = problems[0] if problems else None
     if before is not None:
-        # What the file declares is not to be trusted where something was wrong with it.
-        end_s = before.time_s + step_s if problem else max(before.time_s, read_info(path).duration_s)
+        # What the file declares is not to be trusted where something was wrong with it, or where it has ended before.
+        declared_s = 0.0 if problem else read_info(path).duration_s
+        end_s = declared_s if declared_s > before.time_s else before.time_s + step_s
         last = _chunk(wanted, digest, transform, before, end_s=end_s, is_first=is_first)
         yield replace(last, next_s=None, problem=problem)
     elif is_first:

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from encoders import ColourEncoder
+from films import film
 from PIL import Image
 
 from seesay.base.errors import UsageError
@@ -38,7 +39,7 @@ def test_a_picture_is_a_term(tmp_path):
         (["a", "+", "-", "b"], "two signs follow each other"),
         (["-", "people"], "something to look for"),
         ([], "something to look for"),
-        (["a", "+", "0:b", "-", "nowhere.jpg"], "there is no picture nowhere.jpg"),
+        (["a", "+", "0:b", "-", "nowhere.jpg"], "there is no picture or video nowhere.jpg"),
         (["  "], "a text of the query is empty"),
         (["0:a"], "something to look for"),
     ],
@@ -55,6 +56,15 @@ def test_a_sum_is_the_unit_vector_of_the_weighted_sum(tmp_path):
     query = Query((Term(image=tmp_path / "red.png", weight=2.0), Term(text="blue", weight=-1.0)))
     expected = (2 * red - blue) / np.linalg.norm(2 * red - blue)
     np.testing.assert_allclose(query.vector(encoder), expected, atol=1e-6)
+
+
+def test_a_video_is_the_mean_of_its_frames(tmp_path):
+    encoder = ColourEncoder()
+    film(tmp_path / "clip.mp4", ("red", 2), ("blue", 2), size=(64, 64))
+    red, blue = encoder.encode_texts(["red", "blue"])
+    vector = parse_query([str(tmp_path / "clip.mp4")]).vector(encoder)
+    assert np.linalg.norm(vector) == pytest.approx(1)
+    assert vector @ ((red + blue) / np.linalg.norm(red + blue)) > 0.99
 
 
 def test_a_query_that_cancels_out_is_refused():

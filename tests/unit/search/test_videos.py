@@ -313,6 +313,15 @@ def test_an_animation_is_a_video_and_its_still_is_a_picture(library, videos):
     assert {hit.kind for hit in library.search("red", limit=2)} == {"image", "moment"}
 
 
+@pytest.mark.parametrize("suffix", ["mkv", "webm", "avi", "mpg", "ts", "mov", "MP4"])
+def test_every_common_container_is_searched(library, videos, suffix):
+    film(videos / f"a.{suffix}", ("red", 2), ("blue", 2), codec="libvpx-vp9" if suffix == "webm" else "libx264")
+    assert library.add(videos) == Summary(added=1)
+    (hit, *_) = library.search("blue")
+    assert hit.start_s == pytest.approx(2, abs=0.3)
+    assert hit.end_s == pytest.approx(4, abs=0.3)
+
+
 def test_typescript_is_passed_over(videos):
     (videos / "program.ts").write_text("export const answer = 42;\n")
     (videos / "module.MTS").write_text("import { answer } from './program';\n")
