@@ -1,5 +1,6 @@
 """Reading video: damaged files, turned ones, high dynamic range, animations, and what is no video."""
 
+import gc
 import os
 from collections.abc import Callable
 from fractions import Fraction
@@ -292,3 +293,16 @@ def test_a_cut_shows_in_the_colours_or_in_the_vectors() -> None:
 def test_a_choice_that_makes_no_sense_is_refused(make: Callable[[], object]) -> None:
     with pytest.raises(UsageError, match="must be"):
         make()
+
+
+def test_memory_does_not_wait_for_the_garbage_collector(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.mp4", TIMES, rotation_deg=90)
+    gc.collect()
+    gc.disable()
+    try:
+        most = 0
+        for _ in frames(path, Every(seconds=0.04, slack_s=0.0)):
+            most = max(most, sum(type(thing).__name__ == "VideoFrame" for thing in gc.get_objects()))
+    finally:
+        gc.enable()
+    assert 0 < most < 20  # of 100
