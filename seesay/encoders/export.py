@@ -65,9 +65,9 @@ def export(folder: Path) -> selftest.Report:
     size = bundle.image.size_px
     pixels = torch.zeros(2, size, size, 3, dtype=torch.uint8)
     batch = torch.export.Dim("N", min=1, max=65536)
-    image = _trace(_ImageSide(clip), (pixels, torch.zeros(3), torch.ones(3)), ({0: batch}, None, None))
+    image = trace(_ImageSide(clip), (pixels, torch.zeros(3), torch.ones(3)), ({0: batch}, None, None))
     has_features = bundle.model["image_projection"] != "none"  # without a projection the vectors are the features
-    _name(image, ["pixels", "mean", "std"], ["vectors", "patches", *([FEATURES] if has_features else [])])
+    name_ends(image, ["pixels", "mean", "std"], ["vectors", "patches", *([FEATURES] if has_features else [])])
     spans = read_header(folder / WEIGHTS)
     num_in_8_bits = to_8_bits(image.graph, {name for name, span in spans.items() if span.dtype == "int8"})
     write_atomically(folder / IMAGE_GRAPH, _finish(image, bundle))
@@ -80,8 +80,8 @@ def export(folder: Path) -> selftest.Report:
     length = torch.export.Dim("L", min=1, max=bundle.text.context_length)
     ids = torch.ones(2, min(7, bundle.text.context_length), dtype=torch.int64)
     both = {0: batch, 1: length}
-    text = _trace(_TextSide(clip), (ids, torch.ones_like(ids)), (both, both))
-    _name(text, ["ids", "mask"], ["vectors"])
+    text = trace(_TextSide(clip), (ids, torch.ones_like(ids)), (both, both))
+    name_ends(text, ["ids", "mask"], ["vectors"])
     write_atomically(folder / TEXT_GRAPH, _finish(text, bundle))
     if bundle.is_causal:
         write_atomically(folder / PACKED_GRAPH, _finish(_trace_packed(clip, bundle), bundle))
@@ -142,12 +142,12 @@ def _trace_packed(clip: Clip, bundle: Bundle) -> Any:
     ends = torch.full((2, 3), num - 1, dtype=torch.int64)
     of_tokens = {0: packs, 1: tokens}
     dynamic = (of_tokens, of_tokens, of_tokens | {2: tokens}, {0: packs, 1: texts})
-    model = _trace(_PackedSide(clip), (ids, positions, allowed, ends), dynamic)
-    _name(model, ["ids", "positions", "allowed", "ends"], ["vectors"])
+    model = trace(_PackedSide(clip), (ids, positions, allowed, ends), dynamic)
+    name_ends(model, ["ids", "positions", "allowed", "ends"], ["vectors"])
     return model
 
 
-def _trace(side: nn.Module, inputs: tuple[Tensor, ...], dynamic: tuple[Any, ...]) -> Any:
+def trace(side: nn.Module, inputs: tuple[Tensor, ...], dynamic: tuple[Any, ...]) -> Any:
     """The side as an ONNX model, with its weights still inside and under torch's names.
 
     The optimiser may fold whatever does not depend on a weight. While it works the weights are inputs
@@ -245,7 +245,7 @@ def _external(name: str, span: Span) -> Any:
     return tensor
 
 
-def _name(model: Any, inputs: list[str], outputs: list[str]) -> None:
+def name_ends(model: Any, inputs: list[str], outputs: list[str]) -> None:
     """Give the graph's inputs and outputs the names that the backend feeds and asks for."""
     graph = model.graph
     renamed = dict(zip((entry.name for entry in graph.input), inputs, strict=True))

@@ -2,6 +2,7 @@
 
     temporal.json          its shape, and the hash of the weights it was trained with
     temporal.safetensors   its weights
+    temporal.onnx          a head over vectors of frames as a graph, so that naming actions needs no torch
 
 A bundle with these two files is a video model; for pictures and texts it is the bundle it was.
 
@@ -19,22 +20,24 @@ import numpy as np
 from seesay.base.errors import BundleError, MissingExtraError, UsageError
 from seesay.encoders.bundle import WEIGHTS, Bundle, file_sha256, write_atomically
 from seesay.encoders.encoder import Pixels, Vectors
-from seesay.encoders.video import TEMPORAL, read_temporal
+from seesay.encoders.onnx import WEIGHTS_KEY
+from seesay.encoders.video import TEMPORAL, TEMPORAL_GRAPH, TEMPORAL_WEIGHTS, read_temporal
 from seesay.encoders.weights import encode, read_weights, write_weights
 
 try:
     import torch
+    import torch.nn.functional as F
     from torch import Tensor
 except ModuleNotFoundError as error:
     raise MissingExtraError("a video model with a trained temporal part", "train") from error
 
+from seesay.encoders.export import name_ends, trace
 from seesay.encoders.torch import load_clip, open_device
 from seesay.models.clip import normalize_pixels
 from seesay.models.config import from_dict
 from seesay.models.temporal import TemporalConfig
 from seesay.models.temporal_clip import VideoClip
 
-TEMPORAL_WEIGHTS = "temporal.safetensors"
 PREFIX = "temporal."
 """What the temporal weights of a `VideoClip` are called by."""
 
@@ -58,7 +61,34 @@ def write_temporal(bundle: Bundle, config: TemporalConfig, state: Mapping[str, T
         **dataclasses.asdict(config),
         "files": {WEIGHTS: bundle.files[WEIGHTS], TEMPORAL_WEIGHTS: file_sha256(path)},
     }
+    (bundle.folder / TEMPORAL_GRAPH).unlink(missing_ok=True)  # of other weights
     write_atomically(bundle.folder / TEMPORAL, (json.dumps(facts, indent=2) + "\n").encode())
+
+
+def export_temporal(bundle: Bundle) -> bool:
+    """Write a video model's head as a graph, where it takes vectors of frames.
+
+    Args:
+        bundle: a video model.
+
+    Returns:
+        Whether there is one now; what looks at the frames themselves runs by torch only.
+    """
+    clip = load_video_clip(bundle)
+    config = clip.temporal_config
+    if config.tower != "frames" or config.head == "mean" or not config.has_unit_frames:
+        return False
+    frames = F.normalize(torch.randn(2, config.num_frames, clip.dim), dim=-1)
+    batch = torch.export.Dim("V", min=1, max=65536)
+    model = trace(clip.temporal["head"], (frames,), ({0: batch},))
+    name_ends(model, ["frames"], ["vectors"])
+    for node in model.graph.node:  # stack traces and paths of the machine that exported
+        del node.metadata_props[:]
+        node.doc_string = ""
+    del model.metadata_props[:]
+    model.metadata_props.add(key=WEIGHTS_KEY, value=file_sha256(bundle.folder / TEMPORAL_WEIGHTS))
+    write_atomically(bundle.folder / TEMPORAL_GRAPH, model.SerializeToString(deterministic=True))
+    return True
 
 
 def load_video_clip(bundle: Bundle) -> VideoClip:

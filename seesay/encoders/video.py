@@ -19,13 +19,15 @@ import numpy as np
 from PIL import Image
 
 from seesay.base.errors import BundleError, InputError
+from seesay.encoders.bundle import file_sha256
 from seesay.encoders.encoder import Encoder, Pixels, Vectors
+from seesay.encoders.onnx import WEIGHTS_KEY
 from seesay.encoders.ready import BundleEncoder
 from seesay.inputs.clips import crops, middle_places, read_frames, view_places
 from seesay.inputs.pictures import open_picture
 from seesay.inputs.video import is_video
 
-TEMPORAL = "temporal.json"
+TEMPORAL, TEMPORAL_WEIGHTS, TEMPORAL_GRAPH = "temporal.json", "temporal.safetensors", "temporal.onnx"
 NUM_FRAMES = 8
 """As most of the paper's models have it."""
 
@@ -34,7 +36,7 @@ VideoSource: TypeAlias = str | Path | bytes | Image.Image | Sequence[Image.Image
 
 
 class Temporal(Protocol):
-    """What makes one vector of several frames; see `encoders.temporal.TorchTemporal`."""
+    """What makes one vector of several frames: `OnnxTemporal`, or `encoders.temporal.TorchTemporal`."""
 
     def embed_frames(self, vectors: Vectors) -> Vectors:
         """(V, T, E) unit rows of frames -> (V, E)."""
@@ -43,6 +45,40 @@ class Temporal(Protocol):
     def embed_videos(self, pixels: Pixels) -> Vectors:
         """(V, T, S, S, 3) uint8 -> (V, E)."""
         ...
+
+
+class OnnxTemporal:
+    """A head over vectors of frames, run by ONNX Runtime.
+
+    Args:
+        folder: a video model's, with a graph.
+        num_frames: T, which the graph was made for.
+
+    Raises:
+        BundleError: the graph cannot be loaded, or was made for other weights.
+    """
+
+    def __init__(self, folder: Path, num_frames: int) -> None:
+        import onnxruntime
+
+        path = folder / TEMPORAL_GRAPH
+        try:
+            self._session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+        except (RuntimeError, ValueError) as error:
+            raise BundleError(f"{path} cannot be loaded; train the model again: {error}") from error
+        made_for = self._session.get_modelmeta().custom_metadata_map.get(WEIGHTS_KEY)
+        if made_for != file_sha256(folder / TEMPORAL_WEIGHTS):
+            raise BundleError(f"{path} was made for other weights than {TEMPORAL_WEIGHTS}; train the model again")
+        self.num_frames = num_frames
+
+    def embed_frames(self, vectors: Vectors) -> Vectors:
+        """See `Temporal`."""
+        (rows,) = self._session.run(["vectors"], {"frames": np.ascontiguousarray(vectors, np.float32)})
+        return np.asarray(rows, np.float32)
+
+    def embed_videos(self, pixels: Pixels) -> Vectors:
+        """Never asked: what needs the frames themselves has no graph."""
+        raise NotImplementedError
 
 
 class VideoEncoder:
@@ -163,7 +199,7 @@ def as_video_encoder(
 
     Raises:
         BundleError: the temporal part does not fit the bundle.
-        MissingExtraError: it has one, and torch is not installed.
+        MissingExtraError: it has one without a graph, and torch is not installed.
     """
     facts = read_temporal(encoder.bundle.folder)
     if facts is None:
@@ -171,7 +207,10 @@ def as_video_encoder(
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
     temporal: Temporal | None = None
     takes_frames = facts["tower"] != "frames" or not facts["has_unit_frames"]
-    if takes_frames or facts["head"] != "mean":
+    has_graph = (encoder.bundle.folder / TEMPORAL_GRAPH).is_file() and num_frames in (0, facts["num_frames"])
+    if has_graph and device is None:
+        temporal = OnnxTemporal(encoder.bundle.folder, facts["num_frames"])
+    elif takes_frames or facts["head"] != "mean":
         from seesay.encoders.temporal import TorchTemporal
 
         temporal = TorchTemporal(encoder.bundle, device=device)

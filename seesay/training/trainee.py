@@ -25,7 +25,7 @@ from seesay.encoders import recipes
 from seesay.encoders.bundle import CONFIG, TOKENIZER, Bundle, write_bundle
 from seesay.encoders.catalog import open_bundle
 from seesay.encoders.export import export
-from seesay.encoders.temporal import PREFIX, load_video_clip, write_temporal
+from seesay.encoders.temporal import PREFIX, export_temporal, load_video_clip, write_temporal
 from seesay.encoders.torch import load_clip, stored_state
 from seesay.encoders.video import read_temporal
 from seesay.inputs import openai
@@ -162,6 +162,7 @@ def write_trainee(trainee: Trainee, folder: Path) -> Bundle:
     if isinstance(clip, VideoClip) and _has_towers_of(clip, trainee.bundle):
         bundle = _copy(trainee.bundle, folder)
         write_temporal(bundle, clip.temporal_config, clip.state_dict())
+        export_temporal(bundle)
         return bundle
     scale, bias = float(clip.log_scale.detach().exp()), None if clip.bias is None else float(clip.bias.detach())
     model = {**trainee.bundle.model, "has_bias": bias is not None}
@@ -171,6 +172,7 @@ def write_trainee(trainee: Trainee, folder: Path) -> Bundle:
     export(folder)
     if isinstance(clip, VideoClip):
         write_temporal(bundle, clip.temporal_config, clip.state_dict())
+        export_temporal(bundle)
     return Bundle.open(folder)
 
 

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -13,9 +15,9 @@ from PIL import Image
 from seesay.base.errors import BundleError, InputError
 from seesay.encoders import load
 from seesay.encoders.bundle import Bundle
-from seesay.encoders.temporal import load_video_clip, write_temporal
+from seesay.encoders.temporal import export_temporal, load_video_clip, write_temporal
 from seesay.encoders.torch import load_clip
-from seesay.encoders.video import TEMPORAL, VideoEncoder, as_video_encoder
+from seesay.encoders.video import TEMPORAL, TEMPORAL_GRAPH, OnnxTemporal, VideoEncoder, as_video_encoder
 from seesay.models.temporal import make_config
 from seesay.models.temporal_clip import VideoClip
 
@@ -101,6 +103,43 @@ def test_a_trained_temporal_part_is_used_and_sees_the_order(tower, head, tiny_bu
         videos = (torch.from_numpy(pixels).movedim(-1, -3)[None] / 255 - mean) / std
         expected = clip.embed_images(videos)[0].numpy()
     np.testing.assert_allclose(forth, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("head", ["convolution", "lstm", "transformer", "class_transformer"])
+def test_a_graph_gives_what_torch_gives_and_needs_none(head, tiny_bundle, tmp_path):
+    by_torch = make_video_model(tiny_bundle, tmp_path / "model", head=head)
+    assert export_temporal(by_torch.encoder.bundle)
+    by_graph = as_video_encoder(by_torch.encoder)
+    assert isinstance(by_graph._temporal, OnnxTemporal)
+    videos = [FRAMES, FRAMES[::-1]]
+    np.testing.assert_allclose(by_graph.encode_videos(videos), by_torch.encode_videos(videos), atol=1e-5)
+    if head == "transformer":
+        FRAMES[0].save(tmp_path / "still.png")
+        code = (
+            "import sys, seesay; from seesay.encoders.video import as_video_encoder;"
+            f"as_video_encoder(seesay.load({str(tmp_path / 'model')!r})).encode_video({str(tmp_path / 'still.png')!r});"
+            "sys.exit('torch' in sys.modules)"
+        )
+        subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_graph_of_other_weights_is_refused(tiny_bundle, tmp_path):
+    encoder = make_video_model(tiny_bundle, tmp_path / "model", head="convolution")
+    export_temporal(encoder.encoder.bundle)
+    graph = (tmp_path / "model" / TEMPORAL_GRAPH).read_bytes()
+    clip = load_video_clip(encoder.encoder.bundle)
+    clip.temporal["head"].blend.weight.data += 1
+    write_temporal(encoder.encoder.bundle, clip.temporal_config, clip.state_dict())
+    assert not (tmp_path / "model" / TEMPORAL_GRAPH).exists()
+    (tmp_path / "model" / TEMPORAL_GRAPH).write_bytes(graph)
+    with pytest.raises(BundleError, match="made for other weights"):
+        as_video_encoder(load(str(tmp_path / "model")))
+
+
+@pytest.mark.parametrize(("tower", "head"), [("shift", "transformer"), ("joint", "mean"), ("frames", "mean")])
+def test_what_needs_the_frames_or_no_weights_has_no_graph(tower, head, tiny_bundle, tmp_path):
+    encoder = make_video_model(tiny_bundle, tmp_path / "model", head=head, tower=tower)
+    assert not export_temporal(encoder.encoder.bundle)
 
 
 def test_for_pictures_and_texts_a_video_model_is_the_bundle_it_was(tiny_bundle, tmp_path):

@@ -45,6 +45,7 @@ def pairs(pair_folder):
 def small(monkeypatch):
     """Tracing takes seconds and is tested elsewhere, and so is what a real model learns."""
     monkeypatch.setattr("seesay.training.trainee.export", lambda folder: None)
+    monkeypatch.setattr("seesay.training.trainee.export_temporal", lambda bundle: None)
     monkeypatch.setattr("seesay.training.trainee.TINY", {})
     smallest.use()
 

@@ -38,6 +38,7 @@ from seesay.training.videos import FrameVectors
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
     monkeypatch.setattr("seesay.training.trainee.export", lambda folder: None)
+    monkeypatch.setattr("seesay.training.trainee.export_temporal", lambda bundle: None)
     monkeypatch.setattr("seesay.training.trainee.TINY", {})
     smallest.use()
 
