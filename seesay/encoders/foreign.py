@@ -43,6 +43,7 @@ def write_hf(bundle: Bundle, folder: Path) -> None:
     """
     is_siglip = bundle.model["has_bias"]
     weights = from_ours("hf_siglip" if is_siglip else "hf_clip", load_clip(bundle).state_dict(), bundle.model)
+    _refuse_our_own(bundle, "transformers")
     files = {
         "config.json": _hf_siglip_config(bundle) if is_siglip else _hf_clip_config(bundle),
         "preprocessor_config.json": _hf_processor(bundle.image, "Siglip" if is_siglip else "CLIP"),
@@ -59,9 +60,10 @@ def write_open_clip(bundle: Bundle, folder: Path) -> None:
         folder: made if it is not there; files of the same names are replaced.
 
     Raises:
-        UsageError: open_clip has no such architecture.
+        UsageError: open_clip has no such architecture or preprocessing.
     """
     weights = from_ours("open_clip", load_clip(bundle).state_dict(), bundle.model)
+    _refuse_our_own(bundle, "open_clip")
     is_plain = bundle.model["image"].get("pooling") != "attention"
     image = bundle.image
     config = {
@@ -75,6 +77,19 @@ def write_open_clip(bundle: Bundle, folder: Path) -> None:
     }
     files = {"open_clip_config.json": config, **_hf_tokenizer(bundle)}
     _write(folder, files, weights, "open_clip_model.safetensors")
+
+
+def _refuse_our_own(bundle: Bundle, program: str) -> None:
+    """What only we have has no name there, and would be lost without a word."""
+    cure = "export it with `--to onnx`"
+    for side in ("image", "text"):
+        if bundle.model[f"{side}_projection"] == "mlp":
+            raise UsageError(
+                f"{program} has no projection with a hidden layer, as this model's {side} side has; {cure}"
+            )
+    if bundle.image.interpolation not in _HF_RESAMPLING:
+        known = " and ".join(_HF_RESAMPLING)
+        raise UsageError(f"{program} resizes with {known}, this model with {bundle.image.interpolation}; {cure}")
 
 
 def _write(folder: Path, files: Mapping[str, Any], weights: Mapping[str, Any], name: str) -> None:

@@ -1,5 +1,6 @@
 """What we export, others load: from_pretrained and `local-dir:` give the vectors that we give."""
 
+import dataclasses
 import json
 import warnings
 from pathlib import Path
@@ -131,4 +132,19 @@ def test_what_others_cannot_hold_is_refused(tmp_path):
     mixed = CLIP | {"text": CLIP["text"] | {"activation": "gelu"}}
     with pytest.raises(UsageError, match="one activation for both towers"):
         foreign.write_open_clip(make_bundle(tmp_path / "mixed", mixed, "clip"), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("write", "program"), [(foreign.write_hf, "transformers"), (foreign.write_open_clip, "open_clip")]
+)
+def test_what_only_we_have_is_refused_with_the_cure(write, program, tmp_path):
+    for side in ("image", "text"):
+        hidden = make_bundle(tmp_path / side, CLIP | {f"{side}_projection": "mlp"}, "clip")
+        with pytest.raises(UsageError, match=f"{program} has no projection .* this model's {side} side .*--to onnx"):
+            write(hidden, tmp_path / "out")
+    plain = make_bundle(tmp_path / "plain", CLIP, "clip")
+    sharp = dataclasses.replace(plain, image=dataclasses.replace(plain.image, interpolation="bicubic_sharp"))
+    with pytest.raises(UsageError, match=f"{program} resizes with bilinear and bicubic, .* bicubic_sharp; .*--to onnx"):
+        write(sharp, tmp_path / "out")
     assert not (tmp_path / "out").exists()

@@ -24,6 +24,7 @@ FAMILIES = {
     # OpenAI's vocabulary stands in for SigLIP's, whose tokenizer is not here
     "siglip": SIGLIP | {"text": SIGLIP["text"] | {"vocabulary_size": variants.CLIP_VOCABULARY}},
     "pe": PE,
+    "mlp": CLIP | {"image_projection": "mlp", "text_projection": "mlp"},
 }
 
 

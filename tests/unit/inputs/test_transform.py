@@ -110,6 +110,42 @@ def test_longest_fits_the_whole_picture_in_the_middle_of_black(size, inside):
     assert set(np.unique(ours)) <= {0, 255}
 
 
+@pytest.mark.parametrize("resize", ["shortest", "squash", "longest"])
+@pytest.mark.parametrize("size", [(90, 40), (40, 90), (32, 32), (33, 32), (500, 333)])
+def test_what_is_not_enlarged_is_not_sharpened(resize, size):
+    sharp, plain = (transform(resize=resize, interpolation=name) for name in ("bicubic_sharp", "bicubic"))
+    np.testing.assert_array_equal(sharp(noise(*size)), plain(noise(*size)))
+
+
+@pytest.mark.parametrize("resize", ["shortest", "squash"])
+@pytest.mark.parametrize("size", [(20, 20), (31, 24), (10, 70)])
+def test_what_is_enlarged_has_sharper_edges_than_bicubic_gives_it(resize, size):
+    def steps(interpolation):
+        pixels = transform(resize=resize, interpolation=interpolation)(noise(*size)).astype(int)
+        return np.square(np.diff(pixels, axis=0)).sum() + np.square(np.diff(pixels, axis=1)).sum()
+
+    assert steps("bicubic_sharp") > 1.05 * steps("bicubic")
+
+
+@pytest.mark.parametrize("size", [(5, 5), (8, 31), (1, 1), (16, 200)])
+@pytest.mark.parametrize("resize", ["shortest", "squash"])
+def test_a_picture_of_one_colour_stays_so_however_it_is_sharpened(resize, size):
+    pixels = transform(resize=resize, interpolation="bicubic_sharp")(Image.new("RGB", size, (9, 90, 200)))
+    assert (pixels == (9, 90, 200)).all()
+
+
+def test_the_more_a_picture_is_enlarged_the_wider_it_is_sharpened(monkeypatch):
+    radii = []
+    monkeypatch.setattr(
+        Image.Image, "filter", lambda self, unsharp: radii.append((unsharp.radius, unsharp.percent)) or self
+    )
+    for side in (32, 16, 8, 4):
+        transform(interpolation="bicubic_sharp")(noise(side, side))
+    (two, percent), (four, _), (eight, _) = radii
+    assert (four, eight) == pytest.approx((2 * two, 4 * two))
+    assert {strength for _, strength in radii} == {percent}
+
+
 def test_a_picture_that_is_not_rgb_is_converted():
     assert transform()(Image.new("L", (50, 40), 77))[5, 5].tolist() == [77, 77, 77]
 
@@ -140,7 +176,10 @@ def test_a_config_survives_json():
         ({"size_px": 32.0}, r"got 32\.0"),
         ({"size_px": True}, r"got True"),
         ({"resize": "shorter"}, r"image\.resize must be one of shortest, squash, longest; got 'shorter'"),
-        ({"interpolation": "nearest"}, r"image\.interpolation must be one of bicubic, bilinear; got 'nearest'"),
+        (
+            {"interpolation": "nearest"},
+            r"image\.interpolation must be one of bicubic, bilinear, bicubic_sharp; got 'nearest'",
+        ),
         ({"mean": [0.5, 0.5]}, r"image\.mean must be three numbers"),
         ({"mean": 0.5}, r"image\.mean must be three numbers; got 0\.5"),
         ({"std": ["a", 1, 1]}, r"image\.std must be three numbers"),

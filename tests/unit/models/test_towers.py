@@ -6,7 +6,7 @@ torch = pytest.importorskip("torch", reason="torch is not installed")
 
 from seesay.base.errors import UsageError  # noqa: E402
 from seesay.models import variants  # noqa: E402
-from seesay.models.clip import HeadConfig, _projection, build  # noqa: E402
+from seesay.models.clip import HeadConfig, Mlp, _projection, build  # noqa: E402
 from seesay.models.config import from_dict  # noqa: E402
 from seesay.models.resnet import Bottleneck, ModifiedResNet, ModifiedResNetConfig, ResNetPool  # noqa: E402
 from seesay.models.text import TextTransformer, TextTransformerConfig  # noqa: E402
@@ -191,3 +191,23 @@ def test_a_tower_without_projection_must_end_in_the_models_width():
     assert isinstance(_projection(head.image_projection, 8, 8), torch.nn.Identity)
     with pytest.raises(UsageError, match="must end in 8 numbers, got 16"):
         _projection("none", 16, 8)
+
+
+def test_a_fresh_mlp_is_its_affine_part_and_no_longer_when_its_hidden_layer_speaks():
+    torch.manual_seed(0)
+    projection = _projection("mlp", 16, 8)
+    assert isinstance(projection, Mlp)
+    features = torch.randn(3, 16)
+    assert torch.equal(projection(features), projection.affine(features))
+    torch.nn.init.normal_(projection.down.weight)
+    moved = projection(2 * features) - projection(features)
+    assert not torch.allclose(moved, projection.affine(2 * features) - projection.affine(features), atol=1e-2)
+
+
+def test_an_mlp_reads_every_patch_as_it_reads_one():
+    torch.manual_seed(0)
+    projection = _projection("mlp", 16, 8)
+    torch.nn.init.normal_(projection.down.weight)
+    patches = torch.randn(2, 3, 3, 16)
+    one_by_one = torch.stack([projection(patch) for patch in patches.reshape(-1, 16)]).reshape(2, 3, 3, 8)
+    torch.testing.assert_close(projection(patches), one_by_one)

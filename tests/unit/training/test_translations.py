@@ -1,0 +1,108 @@
+"""Words of two languages meet at the emoji that carry them."""
+
+import json
+
+import pytest
+
+from seesay.base.errors import SeesayError
+from seesay.training.translations import read_annotations, translate
+
+ENGLISH = {
+    "🐕": ("dog", ("animal", "pet", "dog")),
+    "🐈": ("cat", ("animal", "pet", "cat")),
+    "🐎": ("horse", ("animal", "race", "horse")),
+    "🏠": ("house", ("building", "home")),
+    "🏢": ("office", ("building", "work")),
+    "🚗": ("car", ("race", "drive")),
+    "🫥": ("dotted line face", ("hidden",)),
+}
+GERMAN = {
+    "🐕": ("Hund", ("Tier", "Freund")),
+    "🐈": ("Katze", ("Tier", "Freund")),
+    "🐎": ("Pferd", ("Tier", "Rennen")),
+    "🏠": ("Haus", ("Gebäude", "Hund")),
+    "🏢": ("Büro", ("Gebäude", "Freund")),
+    "🚗": ("Auto", ("Rennen", "Wagen")),
+    "🦤": ("Dodo", ("Vogel",)),
+}
+
+
+def test_names_of_one_emoji_say_the_same():
+    found = translate(GERMAN, ENGLISH)
+    shared = GERMAN.keys() & ENGLISH.keys()
+    assert len(shared) == 6
+    for emoji in shared:
+        assert found[GERMAN[emoji][0]] == ENGLISH[emoji][0]
+
+
+def test_keywords_say_the_same_where_they_share_their_emoji():
+    found = translate(GERMAN, ENGLISH)
+    assert found["Tier"] == "animal"  # "pet" stands with two of its three emoji
+    assert found["Gebäude"] == "building"
+    assert found["Rennen"] == "race"
+
+
+def test_a_name_beats_a_keyword():
+    # as a keyword it stands with the house alone, as the English "home" does
+    assert translate(GERMAN | {"🐕": ("Tier", ())}, ENGLISH)["Hund"] == "home"
+    assert translate(GERMAN, ENGLISH)["Hund"] == "dog"
+
+
+def test_a_keyword_that_shares_too_few_emoji_is_left_out():
+    english = {"🏠": ("house", ("home",)), "🏢": ("office", ()), "🚗": ("car", ())}
+    german = {"🏠": ("Haus", ("Ding",)), "🏢": ("Büro", ("Ding",)), "🚗": ("Auto", ("Ding",))}
+    assert "Ding" not in translate(german, english)  # one of three: 2 * 1 / (3 + 1) is less than 0.6
+    assert translate(german | {"🚗": ("Auto", ())}, english)["Ding"] == "home"  # of two: 2 * 1 / (2 + 1) is more
+
+
+def test_an_emoji_that_only_one_language_has_counts_for_nothing():
+    found = translate(GERMAN, ENGLISH)
+    assert not {"Dodo", "Vogel"} & found.keys()
+    assert not {"dotted line face", "hidden"} & set(found.values())
+
+
+def test_of_equals_the_shorter_word_is_taken():
+    english = {"🏠": ("house", ("habitation", "home", "dwelling"))}
+    assert translate({"🏠": ("Haus", ("Heim",))}, english)["Heim"] == "home"
+
+
+def test_the_order_of_emoji_and_keywords_changes_nothing():
+    def turned(side):
+        return {emoji: (side[emoji][0], side[emoji][1][::-1]) for emoji in reversed(side)}
+
+    assert translate(turned(GERMAN), turned(ENGLISH)) == translate(GERMAN, ENGLISH)
+
+
+def test_a_language_translated_into_itself_says_the_same():
+    found = translate(GERMAN, GERMAN)
+    for name, _ in GERMAN.values():
+        assert found[name] == name
+    assert found["Tier"] == "Tier"
+
+
+def write(folder, content):
+    path = folder / "annotations" / "de" / "annotations.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(content), "utf-8")
+
+
+def test_annotations_are_read_and_what_has_no_name_is_left_out(tmp_path):
+    entries = {
+        "🐕": {"default": ["Haustier", "Hund"], "tts": ["Hund"]},
+        "🐈": {"tts": ["Katze"]},
+        "🐎": {"default": ["Tier"]},
+    }
+    write(tmp_path, {"annotations": {"identity": {"language": "de"}, "annotations": entries}})
+    assert read_annotations(tmp_path, "de") == {"🐕": ("Hund", ("Haustier", "Hund")), "🐈": ("Katze", ())}
+
+
+def test_a_language_that_is_not_there_is_named_with_its_file(tmp_path):
+    with pytest.raises(SeesayError, match=r"annotations\.json has no annotations of CLDR"):
+        read_annotations(tmp_path, "tlh")
+
+
+@pytest.mark.parametrize("content", [{}, {"annotations": {}}])
+def test_another_form_is_refused(tmp_path, content):
+    write(tmp_path, content)
+    with pytest.raises(SeesayError, match="has no annotations of CLDR"):
+        read_annotations(tmp_path, "de")
