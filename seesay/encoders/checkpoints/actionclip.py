@@ -25,7 +25,7 @@ from seesay.encoders import recipes
 from seesay.encoders.bundle import Bundle, write_bundle
 from seesay.encoders.checkpoints.keymap import to_ours
 from seesay.encoders.checkpoints.openai import BLOCK, infer_config
-from seesay.encoders.checkpoints.torchscript import BROKEN_PICKLE
+from seesay.encoders.checkpoints.torchscript import BROKEN_PICKLE, is_torchscript
 from seesay.encoders.temporal import PREFIX, write_temporal
 from seesay.encoders.weights import Storage
 from seesay.models.temporal import Head, TemporalConfig
@@ -42,7 +42,7 @@ def read_actionclip(path: Path) -> Mapping[str, Any] | None:
 
     Nothing that it holds is ever run.
     """
-    if not path.is_file() or path.suffix not in (".pt", ".pth"):
+    if not path.is_file() or path.suffix not in (".pt", ".pth") or is_torchscript(path):
         return None
     try:
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
