@@ -37,6 +37,9 @@ def search(
     within: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="Of a sequence: the most between two steps.")
     ] = None,
+    weak: Annotated[
+        bool, typer.Option("--weak", help="Show what comes nearest, even if probably nothing matches.")
+    ] = False,
     export: Annotated[
         Path | None, typer.Option(help="Write clips, a contact sheet, WebVTT and JSON into this new folder.")
     ] = None,
@@ -57,7 +60,7 @@ def search(
     asked = parse(query, within_s=within)
     encoder = load_encoder(model) if model is not None else None
     with Library.open(library, encoder=encoder, create=False, load=load_encoder) as opened:
-        hits = opened.search(asked, limit=limit, under=under, after=after, before=before, only=only)
+        hits = opened.search(asked, limit=limit, under=under, after=after, before=before, only=only, weak=weak)
     if null or paths:
         write_paths(dict.fromkeys(hit.path for hit in hits), end=b"\0" if null else b"\n")
     elif as_json:
@@ -67,7 +70,7 @@ def search(
         for hit in hits:
             write(_line(hit))
     if not hits:
-        say("nothing found")
+        say("nothing here matches" + ("" if weak else "; --weak shows what comes nearest"))
         raise typer.Exit(NOTHING_FOUND)
     if export is not None:
         _export(hits, export, " ".join(query))

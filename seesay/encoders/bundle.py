@@ -52,7 +52,7 @@ class Bundle:
     logit_bias: float | None
     """What is then added; None where the model has no bias."""
     calibration: Mapping[str, Any] | None
-    """When a score means a match; None where nobody has measured it."""
+    """When a score means a match: `{"least_cosine": 0.2}`; None where nobody has measured it."""
     files: Mapping[str, str]
     """Name -> sha256 of the files that the vectors depend on."""
 
@@ -89,6 +89,8 @@ class Bundle:
         _check_keys(f"{where}", raw, keys)
         _check_types(where, raw)
         _check_keys(f"{where}: files", raw["files"], {WEIGHTS, TOKENIZER})
+        if raw["calibration"] is not None:
+            _check_keys(f"{where}: calibration", raw["calibration"], {"least_cosine"})
         try:
             image, text = ImageConfig.from_dict(raw["image"]), TextConfig.from_dict(raw["text"])
         except UsageError as error:
@@ -113,6 +115,11 @@ class Bundle:
     def is_causal(self) -> bool:
         """Whether a token of a text depends only on those before it, so that texts can share beginnings."""
         return bool(self.model["text"].get("attention") == "causal")
+
+    @property
+    def least_cosine(self) -> float | None:
+        """When the best picture for a text is below this, probably none shows it; None where nobody measured it."""
+        return None if self.calibration is None else float(self.calibration["least_cosine"])
 
     def verify(self) -> None:
         """Hash the files and compare; reads all of them.

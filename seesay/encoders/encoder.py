@@ -87,3 +87,13 @@ class Encoder(Protocol):
             UsageError: the model has no patch features.
         """
         ...
+
+
+@runtime_checkable
+class Calibrated(Protocol):
+    """An encoder of which somebody measured when a picture shows what a text says."""
+
+    @property
+    def least_cosine(self) -> float | None:
+        """When the best picture for a text is below this, probably none shows it; None where nobody measured it."""
+        ...

@@ -29,7 +29,7 @@ from seesay.models.config import from_dict
 from seesay.models.text import TextTransformer
 
 Projection = Literal["none", "linear", "affine", "mlp"]
-HIDDEN_FACTOR = 4  # of an `Mlp`: its hidden layer is so many times as wide as the tower; as in a transformer's block
+HIDDEN_FACTOR = 8  # of an `Mlp`: its hidden layer is so many times as wide as the tower
 
 
 class ImageTower(Protocol):

@@ -20,7 +20,7 @@ from PIL import Image
 from seesay.base.errors import LibraryError, ModelMismatchError, UnknownNameError, UsageError
 from seesay.base.paths import default_library
 from seesay.encoders import load
-from seesay.encoders.encoder import Encoder
+from seesay.encoders.encoder import Calibrated, Encoder
 from seesay.search import index
 from seesay.search.detail import Detail
 from seesay.search.hit import Hit
@@ -172,6 +172,7 @@ class Library:
         before: datetime | None = None,
         only: Only | None = None,
         per_video: int | None = PER_VIDEO,
+        weak: bool = False,
     ) -> list[Hit]:
         """The photographs and moments nearest to a query, best first. Exact.
 
@@ -186,6 +187,8 @@ class Library:
             before: only files changed earlier.
             only: `image` or `video`.
             per_video: ranges of one video at most, None for no limit; there is none where `under` is that video.
+            weak: also where probably nothing matches. Without it a search by one text gives nothing at all when its
+                best score is below the cosine that the model's calibration says (`Calibrated`).
 
         Raises:
             UsageError: an empty query, a limit below 1 or an offset below 0.
@@ -211,7 +214,11 @@ class Library:
         vectors = [self._vector(step) for step in steps]
         within_s = query.within_s if isinstance(query, Steps) else None
         with self._store.snapshot():
-            return self._find(vectors, where, limit=offset + limit, per_video=per_video, within_s=within_s)[offset:]
+            hits = self._find(vectors, where, limit=offset + limit, per_video=per_video, within_s=within_s)
+        least = None if weak else self._least_cosine(query)
+        if least is not None and hits and hits[0].score < least:
+            return []
+        return hits[offset:]
 
     def thumbnail(self, item_id: int, *, side_px: int = 256) -> Image.Image:
         """A small picture of an item: the photograph, the frame of a moment, or the part of it that a tile shows.
@@ -281,6 +288,13 @@ class Library:
                 raise UsageError("the query is empty")
             query = Query((Term(text=query),))
         return query.vector(self.encoder)
+
+    def _least_cosine(self, query: "str | Path | Query | Steps | NDArray[np.float32]") -> float | None:
+        """Below which a picture does not show what a query says; known of a single text only."""
+        is_text = isinstance(query, str) or (
+            isinstance(query, Query) and len(query.terms) == 1 and query.terms[0].text is not None
+        )
+        return self.encoder.least_cosine if is_text and isinstance(self.encoder, Calibrated) else None
 
     def _update(
         self, roots: Sequence[bytes], *, report: index.Report | None = None, retry: bool = False

@@ -8,7 +8,7 @@ Arrays in, arrays out; knows neither files nor torch.
 Shape legend: N texts, C classes, F width of the image tower, E embedding.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -62,33 +62,6 @@ def find_concepts(
     return concepts
 
 
-NUM_PHRASES = 7  # phrases that `write_texts` makes of each name, the plainest name's first
-
-
-def write_texts(concept: Concept) -> list[str]:
-    """How people would name a concept: bare, plural, in phrases and sentences, and by its definition."""
-    texts = []
-    for name in concept.names:
-        one, many = with_article(name), plural(name)
-        texts += [name, f"a photo of {one}", f"a picture of {many}", f"{one} outside", f"a close-up of {one}"]
-        texts += [f"two {many}", f"there is {one} in the picture."]
-    return [*texts, concept.gloss, f"{concept.name}, {concept.gloss}"]
-
-
-def with_article(noun: str) -> str:
-    """From "dog" to "a dog"; a guess by the first letter."""
-    return f"{'an' if noun[:1].lower() in 'aeiou' else 'a'} {noun}"
-
-
-def plural(noun: str) -> str:
-    """From "fox" to "foxes"; a guess by the last letters, wrong for mice and geese."""
-    if noun.endswith(("s", "x", "z", "ch", "sh")):
-        return f"{noun}es"
-    if noun.endswith("y") and noun[-2:-1] not in "aeiou":
-        return f"{noun[:-1]}ies"
-    return f"{noun}s"
-
-
 def directions(rows_CF: Matrix) -> Matrix:
     """Where classes lie: the classifier's rows without what all share, as (C, F) unit rows."""
     return unit(rows_CF - rows_CF.mean(axis=0))
@@ -119,7 +92,7 @@ def relu6_moments(mean_F: Matrix, deviation_F: Matrix, *, num_samples: int = 409
     return passed.mean(axis=0).astype(np.float32), passed.var(axis=0).astype(np.float32)
 
 
-def unit(vectors: Matrix) -> Matrix:
+def unit(vectors: NDArray[np.floating]) -> Matrix:
     """Rows of length 1."""
     return np.asarray(vectors / np.linalg.norm(vectors, axis=-1, keepdims=True), dtype=np.float32)
 
@@ -128,21 +101,3 @@ def first_choices(texts_NE: Matrix, looks_NE: Matrix, *, at_most: int) -> float:
     """The share of rows of `looks_NE` whose own text is among the `at_most` nearest texts."""
     scores_NN = unit(looks_NE) @ unit(texts_NE).T
     return float(((scores_NN > np.diag(scores_NN)[:, None]).sum(axis=1) < at_most).mean())
-
-
-def concept_rows(
-    concepts: Sequence[Concept], *, kind_weight: float, other_weight: float
-) -> tuple[list[str], list[int], Matrix]:
-    """Every text of every concept: the text, whose it is, and how much it counts.
-
-    A phrase with the plainest name of a class counts 1; of a kind of several classes, `kind_weight`. Synonyms and
-    definitions count `other_weight` of that: they bring in words, but are not what people type.
-    """
-    texts, owners, weights = [], [], []
-    for owner, concept in enumerate(concepts):
-        written = write_texts(concept)
-        texts += written
-        owners += [owner] * len(written)
-        counts = 1.0 if concept.is_class else kind_weight
-        weights += [counts * (1.0 if index < NUM_PHRASES else other_weight) for index in range(len(written))]
-    return texts, owners, np.array(weights, dtype=np.float32)

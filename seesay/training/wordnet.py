@@ -5,7 +5,7 @@ Reads the database files as Debian's `wordnet-base` installs them. Knows no mode
 Source: wndb(5WN), "Data File Format".
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,15 +29,22 @@ class Synset:
 class WordNet:
     """All noun synsets of one database."""
 
-    def __init__(self, synsets: dict[str, Synset]) -> None:
+    def __init__(self, synsets: dict[str, Synset], first_senses: Mapping[str, str]) -> None:
         self._synsets = synsets
+        self._first_senses = first_senses
 
     @classmethod
     def read(cls, folder: Path) -> "WordNet":
-        """Read `data.noun` of a folder."""
-        lines = (folder / "data.noun").read_text("utf-8").splitlines()
-        synsets = [_parse(line) for line in lines if not line.startswith("  ")]  # the licence is indented
-        return cls({synset.wnid: synset for synset in synsets})
+        """Read `data.noun` and `index.noun` of a folder."""
+        synsets = [_parse(line) for line in _lines(folder / "data.noun")]
+        # lemma, part of speech, number of senses, ..., then that many offsets, the most usual sense first
+        entries = [line.split() for line in _lines(folder / "index.noun")]
+        first_senses = {entry[0].replace("_", " "): f"n{entry[-int(entry[2])]}" for entry in entries}
+        return cls({synset.wnid: synset for synset in synsets}, first_senses)
+
+    def first_sense(self, name: str) -> str | None:
+        """The wnid of what a name means most often; None if it is no noun that WordNet knows."""
+        return self._first_senses.get(name.lower())
 
     def __getitem__(self, wnid: str) -> Synset:
         """The synset of a wnid; KeyError if there is none."""
@@ -56,6 +63,11 @@ class WordNet:
             level = [above for parent in level for above in self[parent].parents if above not in found]
             distance += 1
         return found
+
+
+def _lines(path: Path) -> list[str]:
+    """Without the licence, which is indented."""
+    return [line for line in path.read_text("utf-8").splitlines() if not line.startswith("  ")]
 
 
 def _parse(line: str) -> Synset:

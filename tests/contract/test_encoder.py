@@ -133,7 +133,7 @@ def test_backends_agree(pictures):
     ("old", "new"),
     [
         ('"resize": "shortest"', '"resize": "squash"'),
-        ('"interpolation": "bicubic"', '"interpolation": "bilinear"'),
+        ('"interpolation": "bicubic_sharp"', '"interpolation": "bilinear"'),
         ("0.498", "0.4"),
         ("0.502", "0.25"),
     ],

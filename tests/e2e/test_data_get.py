@@ -50,4 +50,4 @@ def test_a_library_made_by_a_model_of_ones_own_is_searched_with_its_folder(run, 
     config.write_text(config.read_text("utf-8").replace('"name": "starter"', '"name": "mine"'), "utf-8")
     run("index", "photos", "--model", "models/mine")
     assert "name its folder with --model" in run("search", "red", code=2).stderr
-    assert len(run("search", "red", "--model", "models/mine").stdout.splitlines()) == 3
+    assert len(run("search", "red", "--weak", "--model", "models/mine").stdout.splitlines()) == 3

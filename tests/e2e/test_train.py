@@ -55,7 +55,7 @@ def test_two_processes_through_torchrun(run, pairs):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["tinny", "--out", "run"], "no recipe is called 'tinny'; did you mean tiny?"),
+        (["tinny", "--out", "run"], "no recipe is called 'tinny'; did you mean tiny"),
         (["tiny", "--out", "run", "--set", "optim.lrr=1"], "no setting is called 'optim.lrr'; did you mean optim.lr"),
         (["tiny", "--out", "run", "--set", "optim.lr=fast"], "optim.lr cannot be 'fast'; it takes float"),
         (["tiny", "--out", "run", "--set", "optim.lr"], "--set takes name=value"),

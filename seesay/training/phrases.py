@@ -1,0 +1,53 @@
+"""How people write what they look for: a name bare, plural, in phrases, questions and sentences."""
+
+from seesay.base.errors import UsageError
+
+TEMPLATES = (
+    "{name}",
+    "{one}",
+    "{many}",
+    "a photo of {one}",
+    "a photo of {many}",
+    "a picture of {one}",
+    "an image of the {name}",
+    "a close-up photo of {one}",
+    "{one} outside",
+    "two {many}",
+    "there is {one} in the picture",
+    "where is the {name}?",
+    "a small {name}",
+    "a big {name}",
+    "my {name}",
+    "show me {many}",
+    "a drawing of {one}",
+    "a blurry photo of {one}",
+    "find {many}",
+    "this is {one}",
+)
+"""`name` is the name as it stands, `one` has an article, `many` is its plural."""
+
+
+def phrase(name: str, template: str) -> str:
+    """A name in one of `TEMPLATES`.
+
+    Raises:
+        UsageError: the template has another gap than those three.
+    """
+    try:
+        return template.format(name=name, one=with_article(name), many=plural(name))
+    except (KeyError, IndexError) as error:
+        raise UsageError(f"a template has the gaps name, one and many; got {template!r}") from error
+
+
+def with_article(noun: str) -> str:
+    """From "dog" to "a dog"; a guess by the first letter."""
+    return f"{'an' if noun[:1].lower() in 'aeiou' else 'a'} {noun}"
+
+
+def plural(noun: str) -> str:
+    """From "fox" to "foxes"; a guess by the last letters, wrong for mice and geese."""
+    if noun.endswith(("s", "x", "z", "ch", "sh")):
+        return f"{noun}es"
+    if noun.endswith("y") and noun[-2:-1] not in "aeiou":
+        return f"{noun[:-1]}ies"
+    return f"{noun}s"
