@@ -39,7 +39,7 @@ def main() -> None:
     halves = [np.flatnonzero(numbers_N % 2 == half) for half in (0, 1)]
     best = [_best(cosines_NC, numbers_N, rows, arguments.size, arguments.libraries) for rows in halves]
     chosen = float(np.quantile(best[0][1], arguments.most_hidden))
-    for threshold in (*np.arange(0.1, 0.5, 0.025), chosen):
+    for threshold in (*np.arange(0.1, 0.5, 0.01), chosen):
         cells = [
             f"{name}: absent told {(absent < threshold).mean():.1%}, present missed {(own < threshold).mean():.1%}"
             for name, (absent, own) in zip(("choosing", "judging"), best, strict=True)

@@ -102,7 +102,7 @@ class StarterConfig:
     text_side: TextSideConfig = field(default_factory=TextSideConfig)
     logit_scale: float = 20.0
     """A cosine of 0.3 against one of 0.1 then is 98 % against 2 %."""
-    least_cosine: float = 0.26
+    least_cosine: float = 0.23
     """Of a library's best picture for a text, below which probably none shows it (`bench/starter_threshold.py`)."""
     num_left_out: int = 200
     """Classes left out of a first run, to see what words whose looks were never given find."""
