@@ -47,6 +47,18 @@ class Pass(NamedTuple):
         """(count,) the order of this epoch, the same in every process."""
         return np.random.default_rng([self.seed, self.epoch]).permutation(count)
 
+    def rows(self, count: int, start: Position) -> Iterator[tuple[int, Position]]:
+        """Of `count` rows in memory this process's, in order, each with the position right after it.
+
+        Args:
+            count: of all rows.
+            start: a position that came from here; () for the beginning.
+        """
+        (done,) = start or (0,)
+        own = self.permutation(count)[self.rank :: self.size]
+        for place, number in enumerate(own[done:].tolist(), done + 1):
+            yield number, (place,)
+
 
 def number_of(name: str) -> int:
     """64 bits that stand for a name in every process and every run; of a billion two are alike with a chance of 3 %."""

@@ -38,13 +38,11 @@ class Table:
 
     def stream(self, one: Pass, start: Position = ()) -> Iterator[tuple[Example | Damaged, Position]]:
         """See `Source.stream`; a position is how many of this process's rows are done."""
-        (done,) = start or (0,)
-        own = one.permutation(len(self._rows))[one.rank :: one.size]
-        for place, number in enumerate(own[done:].tolist(), done + 1):
+        for number, position in one.rows(len(self._rows), start):
             row = self._rows[number]
             key = str(row.image)
             found = Example(key, row.image, row.captions, row.group) if row.captions else Damaged(key, "has no caption")
-            yield found, (place,)
+            yield found, position
 
 
 def open_manifest(path: Path) -> Table:

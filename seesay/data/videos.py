@@ -121,16 +121,14 @@ class VideoTable:
 
     def stream(self, one: Pass, start: Position = ()) -> Iterator[tuple[Example | Damaged, Position]]:
         """See `Source.stream`; a position is how many of this process's rows are done."""
-        (done,) = start or (0,)
-        own = one.permutation(len(self._rows))[one.rank :: one.size]
-        for place, number in enumerate(own[done:].tolist(), done + 1):
+        for number, position in one.rows(len(self._rows), start):
             video = self._rows[number]
             said = [
                 (sentence, name) for name in (self._classes[n] for n in video.labels) for sentence in sentences(name)
             ]
             captions, names = (tuple(side) for side in zip(*said, strict=True))
             group, labels = (None, names) if self._is_several else (names[0], ())
-            yield Example(str(video.path), video.path, captions, group, labels), (place,)
+            yield Example(str(video.path), video.path, captions, group, labels), position
 
 
 def open_table(address: str) -> VideoTable:

@@ -32,7 +32,7 @@ except ModuleNotFoundError as error:
     raise MissingExtraError("a video model with a trained temporal part", "train") from error
 
 from seesay.encoders.export import name_ends, trace
-from seesay.encoders.torch import load_clip, open_device
+from seesay.encoders.torch import check_fit, load_clip, open_device
 from seesay.models.clip import normalize_pixels
 from seesay.models.config import from_dict
 from seesay.models.temporal import TemporalConfig
@@ -127,15 +127,7 @@ def set_temporal(clip: VideoClip, state: Mapping[str, Tensor]) -> None:
         BundleError: they are not those of its shape.
     """
     own = {f"{PREFIX}{name}": tensor for name, tensor in clip.temporal.state_dict().items()}
-    faults = [f"{name} is missing" for name in own if name not in state]
-    faults += [f"{name} is unknown" for name in state if name not in own]
-    faults += [
-        f"{name} has shape {tuple(state[name].shape)}, expected {tuple(tensor.shape)}"
-        for name, tensor in own.items()
-        if name in state and state[name].shape != tensor.shape
-    ]
-    if faults:
-        raise BundleError(f"the temporal weights do not fit their shape: {'; '.join(faults[:5])}")
+    check_fit(own, state, where="the temporal part")
     clip.temporal.load_state_dict({name.removeprefix(PREFIX): tensor for name, tensor in state.items()})
 
 

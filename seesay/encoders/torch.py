@@ -128,7 +128,7 @@ def load_clip(bundle: Bundle) -> Clip:
     state["log_scale"] = torch.tensor(math.log(bundle.logit_scale))
     if bundle.logit_bias is not None:
         state["bias"] = torch.tensor(float(bundle.logit_bias))
-    _check_fit(clip.state_dict(), state, where=str(bundle.folder))
+    check_fit(clip.state_dict(), state, where=str(bundle.folder))
     clip.load_state_dict(state)
     return clip.eval()
 
@@ -139,7 +139,12 @@ def stored_state(clip: Clip) -> dict[str, Array]:
     return {name: tensor.detach().cpu().numpy() for name, tensor in state.items() if name not in ("log_scale", "bias")}
 
 
-def _check_fit(expected: Mapping[str, Tensor], got: Mapping[str, Tensor], *, where: str) -> None:
+def check_fit(expected: Mapping[str, Tensor], got: Mapping[str, Tensor], *, where: str) -> None:
+    """Refuse weights that are missing, unknown or of another shape.
+
+    Raises:
+        BundleError: it names the first five.
+    """
     faults = [f"{name} is missing" for name in expected if name not in got]
     faults += [f"{name} is unknown" for name in got if name not in expected]
     faults += [
