@@ -1,7 +1,8 @@
 """What the starter's text side learns from: texts, and what each of them looks like.
 
-Three kinds of text, and where their looks come from:
+Four kinds of text, and where their looks come from:
 * names, kinds and definitions of the image classifier's classes: from its rows;
+* scenes of two of them ("a dog next to a sofa"): half-way between the two;
 * every other noun of WordNet for something that can be seen: guessed from its definition (`looks`);
 * words of other languages: from the English word that CLDR's emoji say is the same.
 
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from seesay.training.alignment import Concept, Matrix, unit
 from seesay.training.looks import fit_looks
-from seesay.training.phrases import TEMPLATES, phrase
+from seesay.training.phrases import SCENES, TEMPLATES, phrase, scene
 from seesay.training.wordnet import Synset, WordNet
 
 VISIBLE = (4, 5, 6, 8, 11, 13, 14, 15, 17, 18, 19, 20, 25, 27)
@@ -42,6 +43,10 @@ class Shares:
     """All other nouns together, where all texts of classes and kinds together count 1."""
     languages: float = 0.5
     """All words of other languages together, likewise."""
+    scenes: float = 1.0
+    """All scenes of two things together, likewise."""
+    num_scenes: int = 20_000
+    """How many are written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +119,9 @@ def write_lessons(
         if translation.lower() in english:
             look_E, surety = english[translation.lower()]
             foreign.add([word], look_E, surety**2)
-    return _joined([(known, 1.0), (unknown, shares.others), (foreign, shares.languages)])
+    scenes = _write_scenes(concepts, looks_ME, shares.num_scenes, random)
+    parts = [(known, 1.0), (unknown, shares.others), (foreign, shares.languages), (scenes, shares.scenes)]
+    return _joined(parts)
 
 
 def find_others(wordnet: WordNet, concepts: Sequence[Concept]) -> list[tuple[Synset, list[str]]]:
@@ -145,6 +152,27 @@ def _add_concept(part: _Part, concept: Concept, look_E: Matrix, shares: Shares, 
             texts = [phrase(name, TEMPLATES[template]) for template in chosen]
             part.add(texts, look_E, counts * (shares.synonym if index else 1.0))
     part.add([concept.gloss, f"{concept.name}: {concept.gloss}"], look_E, counts * shares.definition)
+
+
+def _write_scenes(concepts: Sequence[Concept], looks_ME: Matrix, count: int, random: np.random.Generator) -> _Part:
+    """Two things in one picture, of which the vector has as much of one as of the other.
+
+    Without them a sentence that names two things goes to the one that the text tower hears first.
+    """
+    part = _Part()
+    chance_M = np.array([1.0 if concept.is_class else 0.5 for concept in concepts])
+    chance_M /= chance_M.sum()
+    for _ in range(count):
+        pair = random.choice(len(concepts), 2, replace=False, p=chance_M)
+        name, other = (_a_name(concepts[index], random) for index in pair)
+        text = scene(name, other, SCENES[random.integers(len(SCENES))])
+        part.add([text], looks_ME[pair].sum(axis=0), 1.0)
+    return part
+
+
+def _a_name(concept: Concept, random: np.random.Generator) -> str:
+    """The plainest name, or now and then any."""
+    return concept.names[0 if random.random() < 0.7 else int(random.integers(len(concept.names)))]
 
 
 def _joined(parts: Sequence[tuple[_Part, float]]) -> Lessons:

@@ -26,6 +26,23 @@ TEMPLATES = (
 )
 """`name` is the name as it stands, `one` has an article, `many` is its plural."""
 
+SCENES = (
+    "{one} and {other}",
+    "{one} with {other}",
+    "{one} next to {other}",
+    "{one} on {other}",
+    "{one} in front of {other}",
+    "{one} near {other}",
+    "{one} behind {other}",
+    "{one}, {other}",
+    "{one} and {other} outside",
+    "a photo of {one} and {other}",
+    "there is {one} and {other}",
+    "{name} with {other}",
+    "two {many} and {other}",
+)
+"""Of two things; `other` is the second one, with an article."""
+
 
 def phrase(name: str, template: str) -> str:
     """A name in one of `TEMPLATES`.
@@ -37,6 +54,11 @@ def phrase(name: str, template: str) -> str:
         return template.format(name=name, one=with_article(name), many=plural(name))
     except (KeyError, IndexError) as error:
         raise UsageError(f"a template has the gaps name, one and many; got {template!r}") from error
+
+
+def scene(name: str, other: str, template: str) -> str:
+    """Two names in one of `SCENES`."""
+    return template.format(name=name, one=with_article(name), many=plural(name), other=with_article(other))
 
 
 def with_article(noun: str) -> str:

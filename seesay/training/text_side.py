@@ -101,4 +101,5 @@ def _start(
         projection.affine.bias.copy_(-mean_D @ map_DE)
         # so that hidden units of features of this size are about as large as a normal number
         nn.init.normal_(projection.up.weight, std=1 / (deviation * len(mean_D) ** 0.5))
+        projection.up.bias.zero_()
         projection.down.weight.zero_()

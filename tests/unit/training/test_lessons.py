@@ -1,5 +1,6 @@
 """What the text side is taught: which texts, with whose look, and how much each counts."""
 
+import re
 import zlib
 
 import numpy as np
@@ -30,7 +31,7 @@ def concepts_of(wordnet, left_out=()):
 
 def lessons_of(wordnet, left_out=(), **changes):
     concepts, looks_ME = concepts_of(wordnet, left_out)
-    options = {"read": read, "translations": WORDS, "shares": Shares(), "seed": 0}
+    options = {"read": read, "translations": WORDS, "shares": Shares(num_scenes=40), "seed": 0}
     return write_lessons(concepts, looks_ME, wordnet, **options | changes)
 
 
@@ -58,16 +59,20 @@ def test_there_is_a_unit_look_and_a_weight_for_every_text(wordnet):
 
 @pytest.mark.parametrize(("others", "languages"), [(2.0, 0.5), (1.0, 3.0), (0.0, 1.0), (2.0, 0.0)])
 def test_each_kind_of_text_has_its_share_of_the_weight(wordnet, others, languages):
-    known = set(lessons_of(wordnet, shares=Shares(others=0, languages=0)).texts)
-    lessons = lessons_of(wordnet, shares=Shares(others=others, languages=languages))
-    total = 1 + others + languages
+    known = set(lessons_of(wordnet, shares=Shares(others=0, languages=0, scenes=0)).texts)
+    lessons = lessons_of(wordnet, shares=Shares(others=others, languages=languages, scenes=0.5, num_scenes=40))
+    total = 1 + others + languages + 0.5
     assert weight_of(lessons, known) == pytest.approx(1 / total)
     assert weight_of(lessons, set(WORDS)) == pytest.approx(languages / total)
-    assert weight_of(lessons, set(lessons.texts) - known - set(WORDS)) == pytest.approx(others / total)
+    others_only = lessons_of(wordnet, shares=Shares(others=others, languages=languages, scenes=0))
+    nouns = set(others_only.texts) - known - set(WORDS)
+    assert weight_of(lessons, nouns) == pytest.approx(others / total)
+    scenes = set(lessons.texts) - known - set(WORDS) - nouns
+    assert weight_of(lessons, scenes) == pytest.approx(0.5 / total)
 
 
 def test_synonyms_kinds_and_definitions_count_as_their_shares_say(wordnet):
-    lessons = lessons_of(wordnet, shares=Shares(kind=0.5, synonym=0.25, definition=0.125))
+    lessons = lessons_of(wordnet, shares=Shares(kind=0.5, synonym=0.25, definition=0.125, num_scenes=40))
     plainest = weight_of(lessons, phrases("dog"))
     assert weight_of(lessons, phrases("cat")) == pytest.approx(plainest)
     assert weight_of(lessons, phrases("domestic dog")) == pytest.approx(0.25 * plainest)
@@ -117,6 +122,21 @@ def test_other_nouns_can_be_seen_and_are_called_by_what_means_them_first(wordnet
     assert all(wordnet[wnid].domain in VISIBLE for wnid in others)
 
 
+def test_a_scene_is_half_way_between_its_two_things(wordnet):
+    plain = set(lessons_of(wordnet, shares=Shares(scenes=0)).texts)
+    lessons = lessons_of(wordnet, shares=Shares(num_scenes=200))
+    concepts, looks_ME = concepts_of(wordnet)
+    look = {name: look_E for concept, look_E in zip(concepts, looks_ME, strict=True) for name in concept.names}
+    seen = 0
+    for text, look_E in zip(lessons.texts, lessons.looks, strict=True):
+        if text in plain or not text.startswith("a cat "):
+            continue
+        other = re.fullmatch(r".*\ban? (.+?)( outside)?", text)[1]
+        seen += 1
+        np.testing.assert_allclose(look_E, alignment.unit(look["cat"] + look[other]), atol=1e-5)
+    assert seen > 5
+
+
 def test_a_word_of_another_language_looks_like_the_english_one(wordnet):
     lessons = lessons_of(wordnet)
     for word, english in (("Hund", "dog"), ("Katze", "cat"), ("Wolf", "wolf"), ("Siegel", "seal")):
@@ -145,5 +165,6 @@ def test_the_seed_decides_which_phrases_are_drawn_and_nothing_else(wordnet):
     assert one.texts == same.texts
     np.testing.assert_array_equal(one.looks, same.looks)
     assert one.texts != other.texts
-    np.testing.assert_array_equal(one.looks, other.looks)
-    np.testing.assert_array_equal(one.weights, other.weights)
+    plain, drawn = (lessons_of(wordnet, seed=seed, shares=Shares(scenes=0)) for seed in (0, 1))
+    np.testing.assert_array_equal(plain.looks, drawn.looks)
+    np.testing.assert_array_equal(plain.weights, drawn.weights)

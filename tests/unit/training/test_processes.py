@@ -32,11 +32,9 @@ BASE = TrainConfig(
 )
 RUNS = {
     "ddp": [],
-    "ddp-parts": ["micro_batch=2"],
-    "ddp-sigmoid-ema": ["loss=sigmoid", "optim.ema=0.9"],
+    "ddp-sigmoid-parts-ema": ["loss=sigmoid", "micro_batch=2", "optim.ema=0.9"],
     "fsdp": ["parallel=fsdp"],
-    "fsdp-parts-ema": ["parallel=fsdp", "micro_batch=2", "optim.ema=0.9"],
-    "fsdp-sigmoid": ["parallel=fsdp", "loss=sigmoid"],
+    "fsdp-sigmoid-parts-ema": ["parallel=fsdp", "loss=sigmoid", "micro_batch=2", "optim.ema=0.9"],
     "fsdp-locked-lora": ["parallel=fsdp", "model.lock_image=true", "model.lora_rank=2", "model.lora_towers=text"],
     "fsdp-muon": ["parallel=fsdp", "optim.name=muon", "model.recompute=true"],
 }

@@ -120,7 +120,7 @@ def test_a_student_comes_nearer_to_its_teacher(pairs, stored, tmp_path, monkeypa
         data=DataConfig(sources=(str(pairs),), threads=1, augment="squash"),
         optim=OptimConfig(lr=2e-3, warmup_steps=2),
         teacher=TeacherConfig(model=str(stored), weight=1.0),
-        steps=30,
+        steps=16,
         batch_size=10,
         log_every=1,
     )
@@ -129,7 +129,7 @@ def test_a_student_comes_nearer_to_its_teacher(pairs, stored, tmp_path, monkeypa
     taught, alone = with_weight
     # pictures of one colour look alike, so the pairs alone cannot tell three of them apart, and the teacher says so
     assert taught[0] > alone[0]
-    assert np.mean(taught[-5:]) - np.mean(alone[-5:]) < 0.5 * (taught[0] - alone[0])
+    assert np.mean(taught[-3:]) - np.mean(alone[-3:]) < 0.5 * (taught[0] - alone[0])
 
 
 def train_losses(config, run):
