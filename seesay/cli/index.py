@@ -33,6 +33,9 @@ def index(
     keyframes: Annotated[
         bool, typer.Option("--keyframes", help="Of videos, take the key frames: several times as fast, less exact.")
     ] = False,
+    shots: Annotated[
+        bool, typer.Option("--shots", help="Of videos, take the middle of each shot, and one every 10 s of a long one.")
+    ] = False,
     tiles: Annotated[
         bool, typer.Option("--tiles", help="Look at parts of pictures too: finds small things, costs nine times more.")
     ] = False,
@@ -41,26 +44,27 @@ def index(
 
     Only what is new or changed is read. Stop it at any time; the next run goes on from there.
 
-    --every, --keyframes and --tiles are remembered for these paths; say them again to change them.
+    --every, --keyframes, --shots and --tiles are remembered for these paths; say them again to change them.
     """
     from seesay.encoders import load
     from seesay.search.library import Library
 
-    detail = _detail(every, keyframes, tiles)
+    detail = _detail(every, keyframes=keyframes, shots=shots, tiles=tiles)
     with Library.open(library, encoder=load(model) if model else None) as opened:
         run_with_bar(opened, lambda bar: opened.add(*(paths or []), report=bar.update, rebuild=rebuild, detail=detail))
 
 
-def _detail(every: float | None, keyframes: bool, tiles: bool) -> "Detail | None":
-    from seesay.inputs.video import Every, KeyFrames
+def _detail(every: float | None, *, keyframes: bool, shots: bool, tiles: bool) -> "Detail | None":
+    from seesay.inputs.video import Every, KeyFrames, Shots
     from seesay.search.detail import Detail
 
-    if every is not None and keyframes:
-        raise UsageError("choose the frames of videos with either --every or --keyframes")
-    if every is None and not keyframes and not tiles:
+    if (every is not None) + keyframes + shots > 1:
+        raise UsageError("choose the frames of videos with either --every or --keyframes or --shots, not several")
+    if every is not None:
+        return Detail(moments=Every(seconds=every), tiles=tiles)
+    if not (keyframes or shots or tiles):
         return None
-    moments = KeyFrames() if keyframes else Every() if every is None else Every(seconds=every)
-    return Detail(moments=moments, tiles=tiles)
+    return Detail(moments=KeyFrames() if keyframes else Shots() if shots else Every(), tiles=tiles)
 
 
 class Bar:

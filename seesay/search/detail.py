@@ -8,16 +8,19 @@ import re
 from dataclasses import dataclass
 
 from seesay.base.errors import LibraryError
-from seesay.inputs.video import Every, KeyFrames
+from seesay.inputs.video import Every, KeyFrames, Shots
 
-_TEXT = re.compile(r"(?:every (?P<every>\S+)|keyframes (?P<most>\S+) (?P<least>\S+))(?P<tiles> tiles)?")
+_TEXT = re.compile(
+    r"(?:every (?P<every>\S+)|keyframes (?P<most>\S+) (?P<least>\S+)|shots (?P<apart>\S+) (?P<longest>\S+))"
+    r"(?P<tiles> tiles)?"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Detail:
     """How finely a file is looked at."""
 
-    moments: Every | KeyFrames = Every(seconds=1.0)  # noqa: RUF009 (it is frozen)
+    moments: Every | KeyFrames | Shots = Every(seconds=1.0)  # noqa: RUF009 (it is frozen)
     """Which frames of a video get a vector."""
 
     tiles: bool = False
@@ -28,6 +31,8 @@ class Detail:
         """As the store keeps it for a root and for a video."""
         if isinstance(self.moments, Every):
             text = f"every {self.moments.seconds:g}"
+        elif isinstance(self.moments, Shots):
+            text = f"shots {self.moments.every_s:g} {self.moments.at_most_s:g}"
         else:
             text = f"keyframes {self.moments.at_most_s:g} {self.moments.at_least_s:g}"
         return text + (" tiles" if self.tiles else "")
@@ -44,7 +49,11 @@ class Detail:
             raise LibraryError(f"the library names a way to look at files that is unknown here: {text!r}; upgrade")
         if match["every"]:
             return cls(moments=Every(seconds=float(match["every"])), tiles=bool(match["tiles"]))
-        moments = KeyFrames(at_most_s=float(match["most"]), at_least_s=float(match["least"]))
+        moments: KeyFrames | Shots
+        if match["apart"]:
+            moments = Shots(every_s=float(match["apart"]), at_most_s=float(match["longest"]))
+        else:
+            moments = KeyFrames(at_most_s=float(match["most"]), at_least_s=float(match["least"]))
         return cls(moments=moments, tiles=bool(match["tiles"]))
 
     @property

@@ -165,7 +165,8 @@ def error_row(wanted: Wanted, error: Exception) -> ErrorRow:
 def read_video(wanted: Wanted, digest: bytes, transform: ImageTransform) -> Iterator[Chunk]:
     """The moments of a video, from where it was left; decoded in a thread, at most `AHEAD` moments ahead.
 
-    A moment ends where the next one begins, so it comes when that one is there.
+    A moment ends where the next one begins, so it comes when that one is there. It begins with its frame, or, of a
+    shot, with that: its frame is in the middle.
 
     Raises:
         InputError: nothing in the file can be shown.
@@ -201,7 +202,8 @@ def _moments(wanted: Wanted, digest: bytes, transform: ImageTransform) -> Genera
         for frame in shown:
             if before is not None:
                 step_s = frame.time_s - before.time_s
-                yield _chunk(wanted, digest, transform, before, end_s=frame.time_s, is_first=is_first)
+                end_s = frame.shot_s[0] if frame.shot_s else frame.time_s
+                yield _chunk(wanted, digest, transform, before, end_s=end_s, is_first=is_first)
                 is_first = False
             before = frame
     except InputError as error:
@@ -231,7 +233,7 @@ def _chunk(
         digest=digest,
         pieces=tuple(_pieces(frame.image, transform, has_tiles=wanted.detail.tiles)),
         detail=wanted.detail.to_text(),
-        times_s=(frame.time_s, end_s, frame.time_s),
+        times_s=(frame.shot_s[0] if frame.shot_s else frame.time_s, end_s, frame.time_s),
         is_first=is_first,
         next_s=end_s,
     )

@@ -133,6 +133,7 @@ def test_version_and_completion(run):
         (["search", "a", "-"], "ends with a sign"),
         (["search", "a", "--within", "5"], "--within is the time between"),
         (["index", "photos", "--every", "1", "--keyframes"], "either --every or --keyframes"),
+        (["index", "photos", "--shots", "--keyframes"], "either --every or --keyframes or --shots"),
         (["index", "photos", "--every", "0"], "positive number of seconds"),
         (["classify", "photos/red.png"], "name the labels with either"),
         (["classify", "photos/red.png", "--labels", "a,a"], "given twice"),

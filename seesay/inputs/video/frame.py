@@ -13,3 +13,6 @@ class Frame(NamedTuple):
 
     image: Image.Image
     """Upright, 8-bit sRGB, square pixels: what `Encoder.encode_images` and `Encoder.transform` take."""
+
+    shot_s: tuple[float, float | None] | None = None
+    """With `Shots`: where the shot that it stands for begins and ends; no end where that is the file's."""

@@ -66,7 +66,7 @@ def find_cuts(
 def middle_frames(
     read_from: Callable[[float], Iterator[Frame]], sampling: Shots, from_s: float = 0.0
 ) -> Iterator[Frame]:
-    """The middle picture of each shot, from pictures that are close together.
+    """The middle picture of each shot, with its `shot_s`, from pictures that are close together.
 
     Args:
         read_from: gives the pictures from a time on.
@@ -84,8 +84,14 @@ def middle_frames(
         is_long = bool(shot) and frame.time_s - shot[0].time_s >= sampling.at_most_s
         is_anew = bool(shot) and math.floor(frame.time_s / _ANEW_S) > math.floor(shot[-1].time_s / _ANEW_S)
         if shot and (is_cut or is_long or is_anew):
-            yield from (middle for middle in [shot[len(shot) // 2]] if middle.time_s >= from_s)
+            yield from _middle(shot, frame.time_s, from_s)
             shot = []
         shot.append(frame)
-    if shot and shot[len(shot) // 2].time_s >= from_s:
-        yield shot[len(shot) // 2]
+    if shot:
+        yield from _middle(shot, None, from_s)
+
+
+def _middle(shot: list[Frame], end_s: float | None, from_s: float) -> Iterator[Frame]:
+    middle = shot[len(shot) // 2]
+    if middle.time_s >= from_s:
+        yield middle._replace(shot_s=(shot[0].time_s, end_s))

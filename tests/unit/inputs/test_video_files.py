@@ -259,6 +259,9 @@ def test_shots_give_the_middle_of_each_and_long_ones_several(tmp_path: Path) -> 
     sampling = Shots(every_s=0.2, at_most_s=10.0)
     found = [frame.time_s for frame in frames(path, sampling)]
     assert len(found) == 3
+    spans = [frame.shot_s for frame in frames(path, sampling)]
+    assert [span[0] for span in spans] == [0.0] + [span[1] for span in spans[:-1]]
+    assert spans[-1][1] is None
     for time_s, middle_s in zip(found, (1.0, 3.5, 7.0), strict=True):
         assert abs(time_s - middle_s) < 0.5
     assert [frame.time_s for frame in frames(path, sampling, from_s=3.0)] == found[1:]

@@ -15,7 +15,7 @@ from films import film
 from PIL import Image, ImageDraw
 
 from seesay.base.errors import InputError, LibraryError, UsageError
-from seesay.inputs.video import Every, KeyFrames
+from seesay.inputs.video import Every, KeyFrames, Shots
 from seesay.search import schema
 from seesay.search.detail import Detail
 from seesay.search.index import Summary
@@ -247,6 +247,40 @@ def test_every_and_key_frames_are_remembered_for_their_root(library, videos, pho
     assert len(library) == 2 + 1 + STILLS
 
 
+def test_a_shot_is_one_moment_from_its_first_frame_to_its_last(library, videos):
+    film(videos / "a.mp4", ("red", 3), ("blue", 5), ("green", 4))
+    library.add(videos, detail=Detail(moments=Shots()))
+    moments = [row[4:7] for row in content(library)]
+    assert [(start_s, end_s) for start_s, end_s, _ in moments] == [(0, 3), (3, 8), (8, 12)]
+    for start_s, end_s, time_s in moments:
+        assert abs(time_s - (start_s + end_s) / 2) <= 0.5
+    assert library.add() == Summary(unchanged=1)
+
+
+def test_stopped_inside_a_long_video_of_shots_it_goes_on_there(library, videos, tmp_path, encoder):
+    film(videos / "long.mp4", *[("red", 2), ("blue", 3)] * 26, rate=2)
+    shots = Detail(moments=Shots())
+
+    def stop(progress):
+        if progress.position_s >= 100:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        library.add(videos, report=stop, detail=shots)
+    done = len(library)
+    assert 0 < done < 54
+    looked = encoder.num_pixels
+    library.add(videos)
+    with Library.open(tmp_path / "fresh", encoder=encoder) as fresh:
+        before = encoder.num_pixels
+        fresh.add(videos, detail=shots)
+        whole = encoder.num_pixels - before
+        assert content(library) == content(fresh)
+    assert before - looked == whole - done
+    starts, ends = ([row[place] for row in content(library)] for place in (4, 5))
+    assert starts[1:] == ends[:-1]
+
+
 def test_a_nearer_root_decides_how_finely_to_look(library, videos):
     (videos / "lectures").mkdir()
     film(videos / "a.mp4", ("red", 4))
@@ -259,7 +293,13 @@ def test_a_nearer_root_decides_how_finely_to_look(library, videos):
 
 @pytest.mark.parametrize(
     "detail",
-    [Detail(), Detail(tiles=True), Detail(moments=Every(seconds=0.5)), Detail(moments=KeyFrames(), tiles=True)],
+    [
+        Detail(),
+        Detail(tiles=True),
+        Detail(moments=Every(seconds=0.5)),
+        Detail(moments=KeyFrames(), tiles=True),
+        Detail(moments=Shots(every_s=0.25, at_most_s=7), tiles=True),
+    ],
 )
 def test_how_finely_to_look_survives_being_stored(detail):
     assert Detail.from_text(detail.to_text()) == detail
