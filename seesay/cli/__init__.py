@@ -15,6 +15,7 @@ COMMANDS = {
     "index": "seesay.cli.index:index",
     "search": "seesay.cli.search:search",
     "watch": "seesay.cli.watch:watch",
+    "serve": "seesay.cli.serve:serve",
     "classify": "seesay.cli.classify:classify",
     "actions": "seesay.cli.actions:actions",
     "models": "seesay.cli.models:models",

@@ -184,6 +184,14 @@ class BundleEncoder:
             known.update(zip(fresh, vectors_NE, strict=True))
         return np.stack([known[text] for text in texts])
 
+    def count_tokens(self, texts: Sequence[str]) -> int:
+        """How many tokens the model reads of these texts together, beginning and end marks among them.
+
+        Raises:
+            InputError: a text is longer than the context unless `truncate` was asked for.
+        """
+        return int(self._tokenize(texts, texts).mask.sum()) if texts else 0
+
     def _tokenize(self, fresh: Sequence[str], texts: Sequence[str]) -> Tokens:
         if self._tokenizer is None:
             self._tokenizer = Tokenizer(self.bundle.folder / TOKENIZER, self.bundle.text)

@@ -8,7 +8,9 @@ alike, and with it the position in a video is committed. Whatever happens, at mo
 lost: everything before it is committed, and the next run goes on from there, inside a long video too.
 """
 
+import math
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import groupby
@@ -35,6 +37,7 @@ from seesay.search.store import Store
 from seesay.search.walk import Walk, is_gone
 
 BATCH = 32  # pictures a commit: what a kill can cost, and where the model's throughput levels off
+NOTE_EVERY_S = 1.0
 _VIDEO_SUFFIXES = tuple(suffix.encode() for suffix in VIDEO_SUFFIXES)
 
 
@@ -102,7 +105,7 @@ def update(
     outcome = "stopped"
     try:
         plan = _look(store, roots, summary, retry=retry)
-        _Run(store, encoder, summary, report or (lambda progress: None)).read(plan)
+        _Run(store, encoder, summary, _noted(store, job, report)).read(plan)
         gone = list(_still_gone(store, plan.gone))
         if gone:
             store.remove(gone)
@@ -111,6 +114,21 @@ def update(
     finally:
         store.finish_job(job, outcome, asdict(summary))
     return summary
+
+
+def _noted(store: Store, job: int, report: Report | None) -> Report:
+    """Tell the caller how far it is, and now and then the journal, where other processes see it."""
+    noted_at = -math.inf
+
+    def note(progress: Progress) -> None:
+        nonlocal noted_at
+        if time.monotonic() - noted_at >= NOTE_EVERY_S:
+            noted_at = time.monotonic()
+            store.report_job(job, progress.done, progress.total)
+        if report is not None:
+            report(progress)
+
+    return note
 
 
 def _look(store: Store, roots: Sequence[bytes], summary: Summary, *, retry: bool) -> _Plan:

@@ -78,6 +78,12 @@ class Items:
         query = f"SELECT item_id, vector FROM vectors WHERE {_OURS} AND item_id > ? ORDER BY item_id"
         return iter(self._db.execute(query, (item_id,)))
 
+    def vector(self, item_id: int) -> NDArray[np.float32] | None:
+        """(E,) of an item, of the library's model; None where there is none."""
+        query = f"SELECT vector FROM vectors WHERE {_OURS} AND item_id = ?"
+        row = self._db.execute(query, (item_id,)).fetchone()
+        return None if row is None else np.frombuffer(row[0], "<f2").astype(np.float32)
+
     def rows(self, ids: Iterable[int]) -> list[ItemRow]:
         """The items with these ids, in this order; an id that is gone is left out."""
         query = (

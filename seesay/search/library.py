@@ -29,7 +29,7 @@ from seesay.search.matrix import Matrix
 from seesay.search.picture import show_item
 from seesay.search.query import Query, Steps, Term
 from seesay.search.ranking import PER_VIDEO, rank
-from seesay.search.rows import ErrorRow, ItemRow
+from seesay.search.rows import Counts, ErrorRow, ItemRow, Moments
 from seesay.search.sequence import rank_sequences
 from seesay.search.store import Store
 
@@ -234,15 +234,45 @@ class Library:
             UsageError: no such item, or not any more.
             InputError: its file cannot be read.
         """
-        return show_item(self._item(item_id), side_px=side_px)
+        return show_item(self.item(item_id), side_px=side_px)
 
-    def path_of(self, item_id: int) -> Path:
-        """The file that an item is of.
+    def item(self, item_id: int) -> ItemRow:
+        """What the library knows of an item.
+
+        Args:
+            item_id: `Hit.id`.
 
         Raises:
             UsageError: no such item, or not any more.
         """
-        return Path(os.fsdecode(self._item(item_id).path))
+        rows = self._store.items.rows([item_id])
+        if not rows:
+            raise UsageError(f"the library has no item {item_id}; its file changed or is gone, so search again")
+        return rows[0]
+
+    def moments(self, item_id: int) -> Moments:
+        """All moments of the video that an item is of, in the order of time; none where it is of a photograph.
+
+        Raises:
+            UsageError: no such item, or not any more.
+        """
+        return self._store.items.moments(self.item(item_id).file_id)
+
+    def vector_of(self, item_id: int) -> NDArray[np.float32]:
+        """(E,) of length 1: the vector that an item is found by.
+
+        Raises:
+            UsageError: no such item, or not any more.
+        """
+        self.item(item_id)
+        stored = self._store.items.vector(item_id)
+        if stored is None:
+            raise UsageError(f"item {item_id} has no vector of the library's model; run `seesay index`")
+        return np.asarray(stored / np.linalg.norm(stored), np.float32)
+
+    def counts(self) -> Counts:
+        """How many files, items and lines in the ledger it has, and how far a run that adds to it is."""
+        return self._store.counts()
 
     def errors(self) -> list[ErrorRow]:
         """The ledger: files and folders that could not be read, and why."""
@@ -291,9 +321,7 @@ class Library:
 
     def _least_cosine(self, query: "str | Path | Query | Steps | NDArray[np.float32]") -> float | None:
         """Below which a picture does not show what a query says; known of a single text only."""
-        is_text = isinstance(query, str) or (
-            isinstance(query, Query) and len(query.terms) == 1 and query.terms[0].text is not None
-        )
+        is_text = isinstance(query, str) or (isinstance(query, Query) and query.is_one_text)
         return self.encoder.least_cosine if is_text and isinstance(self.encoder, Calibrated) else None
 
     def _update(
@@ -321,12 +349,6 @@ class Library:
         return rank_sequences(
             items, matrix, vectors, within_s=within_s, limit=limit, allowed=allowed, per_video=per_video
         )
-
-    def _item(self, item_id: int) -> ItemRow:
-        rows = self._store.items.rows([item_id])
-        if not rows:
-            raise UsageError(f"the library has no item {item_id}; its file changed or is gone, so search again")
-        return rows[0]
 
     def _matrix(self) -> Matrix:
         return Matrix.of(self._store)

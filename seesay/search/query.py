@@ -6,16 +6,19 @@
 "a beach" - "people"      like the first, unlike the second
 ./photo.jpg + 0.5:"snow"  a picture, moved half-way towards a text
 "a door opens" then "a dog runs in"    one after the other, in the same video
+
+In a search box it is one sentence, and never a path: `a beach + snow - 2:people`.
 """
 
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from seesay.base.errors import UsageError
 from seesay.encoders.encoder import Encoder
@@ -24,15 +27,19 @@ from seesay.inputs.video import VIDEO_SUFFIXES, Uniform, frames, is_video
 
 _WEIGHT = re.compile(r"(\d+(?:\.\d*)?|\.\d+):(?=.)", re.DOTALL)
 THEN = "then"
+_SIGN = re.compile(r"(?:^|\s+)([+−-])\s+")
 _OPERATORS = {"+": 1.0, "-": -1.0, "−": -1.0}  # the last is what phones type for a minus sign
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Term:
-    """One part of a query: a text, or a picture or video, and how much it counts (negative: unlike it)."""
+    """One part of a query and how much it counts (negative: unlike it). One of the first three is given."""
 
     text: str | None = None
-    image: Path | None = None
+    image: Path | Image.Image | None = None
+    """A picture, or the path of one or of a video."""
+    vector: NDArray[np.float32] | None = field(default=None, compare=False)
+    """(E,) of length 1: what is known already, as of an item of the library."""
     weight: float = 1.0
 
 
@@ -51,6 +58,11 @@ class Query:
         if not any(term.weight > 0 for term in self.terms):
             raise UsageError('a query needs something to look for, as in `"a beach" - "people"`')
 
+    @property
+    def is_one_text(self) -> bool:
+        """Whether it is a text and nothing else: what a model's calibration speaks of."""
+        return len(self.terms) == 1 and self.terms[0].text is not None
+
     def vector(self, encoder: Encoder) -> NDArray[np.float32]:
         """The direction to search in: (E,) float32 of length 1.
 
@@ -60,7 +72,9 @@ class Query:
         """
         total = np.zeros(encoder.dim, np.float32)
         for term in self.terms:
-            if term.image is not None:
+            if term.vector is not None:
+                total += term.weight * term.vector
+            elif term.image is not None:
                 total += term.weight * _look_at(term.image, encoder)
             elif term.text is not None:
                 total += term.weight * encoder.encode_texts([term.text])[0]
@@ -142,12 +156,37 @@ def parse_query(words: Sequence[str]) -> Query:
     return Query(tuple(terms))
 
 
-def _look_at(path: Path, encoder: Encoder) -> NDArray[np.float32]:
+def parse_sentence(sentence: str) -> Query:
+    """Read a query as it is typed into a search box: `a beach + snow - 2:people`.
+
+    A sign stands alone, so that "t-shirt" is one word. Nothing is ever taken for a path.
+
+    Raises:
+        UsageError: a sign without a text, or nothing to look for.
+    """
+    first, *rest = _SIGN.split(sentence.strip())
+    if rest and not first:
+        signed = list(zip(rest[::2], rest[1::2], strict=True))
+    else:
+        signed = [("+", first), *zip(rest[::2], rest[1::2], strict=True)]
+    return Query(tuple(_text_term(text, _OPERATORS[sign]) for sign, text in signed))
+
+
+def _text_term(text: str, weight: float) -> Term:
+    if match := _WEIGHT.match(text):
+        weight *= float(match[1])
+        text = text[match.end() :]
+    if not text.strip():
+        raise UsageError("a text of the query is empty")
+    return Term(text=text.strip(), weight=weight)
+
+
+def _look_at(image: Path | Image.Image, encoder: Encoder) -> NDArray[np.float32]:
     """(E,) of a picture, or of a video the mean of its frames, of length 1 again."""
-    if not is_video(path):
-        (vector,) = encoder.encode_images([str(path)])
+    if isinstance(image, Image.Image) or not is_video(image):
+        (vector,) = encoder.encode_images([image])
         return np.asarray(vector)
-    shown = frames(path, Uniform(count=8), size_px=encoder.transform.target_px)
+    shown = frames(image, Uniform(count=8), size_px=encoder.transform.target_px)
     mean = np.mean(encoder.encode_images([frame.image for frame in shown]), axis=0)
     return np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-6), np.float32)
 

@@ -113,6 +113,20 @@ class ErrorRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """What a library has, in numbers."""
+
+    items: int
+    files: int
+    videos: int
+    """Of the files."""
+    errors: int
+    running: tuple[int, int] | None
+    """Files done and files to do of a run that is adding to it now; 0 to do while it still looks through the folders.
+    None where there is no such run."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ItemRow:
     """An item and where it is."""
 

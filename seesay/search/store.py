@@ -19,11 +19,12 @@ import numpy as np
 from seesay.base.errors import LibraryBusyError, LibraryError, SchemaError
 from seesay.search import schema
 from seesay.search.items import UNDER, Items, under
-from seesay.search.rows import ErrorRow, FilePart, FileRow, NewItem
+from seesay.search.rows import Counts, ErrorRow, FilePart, FileRow, NewItem
 
 DATABASE = "library.sqlite"
 LOCK = "writer.lock"
 BUSY_TIMEOUT_S = 30.0  # a reader that checkpoints may hold the file for a moment
+SILENT_S = 120.0  # a batch of the largest model takes half of this on a laptop
 VECTOR = np.dtype("<f2")
 
 
@@ -315,6 +316,32 @@ class Store:
             cursor = self._db.execute("INSERT INTO jobs (started_at) VALUES (?)", (time.time(),))
         assert cursor.lastrowid is not None
         return cursor.lastrowid
+
+    def report_job(self, job: int, done: int, total: int) -> None:
+        """Say how far a run is."""
+        with self.transaction():
+            self._db.execute("UPDATE jobs SET summary = ? WHERE id = ?", (json.dumps([done, total, time.time()]), job))
+
+    def running_job(self) -> tuple[int, int] | None:
+        """Files done and to do of the run that goes on now, in whichever process; None where there is none.
+
+        One that has said nothing for `SILENT_S` was killed. The lock would tell for sure, and asking it could be in
+        the way of a run that begins.
+        """
+        row = self._db.execute("SELECT finished_at, summary FROM jobs ORDER BY id DESC LIMIT 1").fetchone()
+        if row is None or row[0] is not None or row[1] is None:
+            return None
+        done, total, said_at = json.loads(row[1])
+        return (done, total) if time.time() - said_at < SILENT_S else None
+
+    def counts(self) -> Counts:
+        """How much there is."""
+        query = (
+            "SELECT (SELECT count(*) FROM files), (SELECT count(*) FROM errors), "
+            "(SELECT count(DISTINCT file_id) FROM items WHERE start_s IS NOT NULL)"
+        )
+        files, errors, videos = self._db.execute(query).fetchone()
+        return Counts(items=len(self.items), files=files, videos=videos, errors=errors, running=self.running_job())
 
     def finish_job(self, job: int, outcome: str, summary: dict[str, int]) -> None:
         """Close it: how it ended, and the counts."""

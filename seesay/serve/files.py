@@ -1,0 +1,77 @@
+"""The library's own files over HTTP: thumbnails, originals, clips. By id, never by path."""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import FileResponse
+from starlette.background import BackgroundTask
+
+from seesay.base.errors import UsageError
+from seesay.search.clips import cut_clip
+from seesay.serve.errors import NotFoundError
+from seesay.serve.media import media_type
+from seesay.serve.service import service_of
+
+router = APIRouter(prefix="/api/items/{item_id}")
+LONGEST_CLIP_S = 600.0
+FOR_EVER = "private, max-age=31536000, immutable"  # an id is never used for anything else
+
+Second = Annotated[float, Query(ge=0, le=1e7, allow_inf_nan=False)]
+
+
+@router.get("/thumbnail", response_class=Response)
+def thumbnail(request: Request, item_id: int, side: Annotated[int, Query(ge=1, le=1024)] = 256) -> Response:
+    """The photograph, frame or tile as a small JPEG."""
+    service = service_of(request)
+    content = service.thumbnails.get(service.item(_checked(item_id)), side_px=side)
+    return Response(content, media_type="image/jpeg", headers={"Cache-Control": FOR_EVER})
+
+
+@router.get("/file", response_class=FileResponse)
+def original(request: Request, item_id: int, download: bool = False) -> Response:
+    """The file itself; ranges are answered, so that a video can be played from anywhere."""
+    path = os.fsdecode(service_of(request).item(_checked(item_id)).path)
+    if not Path(path).is_file():
+        raise NotFoundError("the file is not there any more; bring the library up to date with `seesay index`")
+    kind = media_type(path)
+    return FileResponse(
+        path,
+        media_type=kind or "application/octet-stream",
+        filename=_plain(Path(path).name),
+        content_disposition_type="attachment" if download or kind is None else "inline",
+        headers={"Cache-Control": "private, no-cache"},
+    )
+
+
+@router.get("/clip", response_class=FileResponse)
+def clip(request: Request, item_id: int, start_s: Second, end_s: Second) -> Response:
+    """A part of a video as a file of its own."""
+    row = service_of(request).item(_checked(item_id))
+    if row.time_s is None:
+        raise UsageError("a photograph has no clips")
+    if not 0 < end_s - start_s <= LONGEST_CLIP_S:
+        raise UsageError(f"a clip ends after it begins, and at most {LONGEST_CLIP_S:.0f} s later")
+    path = os.fsdecode(row.path)
+    folder = tempfile.mkdtemp(prefix="seesay-clip-")
+    try:
+        made = cut_clip(path, start_s, end_s, Path(folder) / "clip")
+    except BaseException:
+        shutil.rmtree(folder)
+        raise
+    name = f"{_plain(Path(path).stem)}-{start_s:.0f}s{made.path.suffix}"
+    return FileResponse(made.path, filename=name, background=BackgroundTask(shutil.rmtree, folder))
+
+
+def _checked(item_id: int) -> int:
+    if not 0 <= item_id < 2**63:
+        raise NotFoundError(f"the library has no item {item_id}")
+    return item_id
+
+
+def _plain(name: str) -> str:
+    """A name that a header can carry, even where it is not UTF-8 on disk."""
+    return name.encode("utf-8", "replace").decode()

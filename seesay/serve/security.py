@@ -1,0 +1,140 @@
+"""Who may ask, and how much they may send: checks before any route, and headers after each.
+
+A web page that is open in the same browser must neither read answers (other origins are refused, and nothing allows
+them) nor reach the service under a name of its own that points here (DNS rebinding: the Host header is checked).
+"""
+
+import hmac
+from http.cookies import CookieError, SimpleCookie
+from typing import Final
+from urllib.parse import parse_qs, urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from seesay.serve.settings import NAMES_OF_THIS_MACHINE, Settings
+
+COOKIE = "seesay_token"
+OPEN: Final = frozenset({"/healthz", "/readyz"})  # for whoever watches over the process; they say nothing else
+
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; "
+        "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    ),
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+_NO_TOKEN = "this service wants its token: send it as 'Authorization: Bearer TOKEN', or open /?token=TOKEN once"  # noqa: S105
+
+
+class TooLargeError(Exception):
+    """A body that goes on after its limit."""
+
+
+class Guard:
+    """ASGI middleware around everything.
+
+    Args:
+        app: what it guards.
+        settings: of the service.
+    """
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app = app
+        self._settings = settings
+        self._names = NAMES_OF_THIS_MACHINE | {name.lower() for name in (settings.host, *settings.hosts)}
+        self._answers_any_name = settings.host in ("0.0.0.0", "::") and not settings.hosts  # noqa: S104 (a token guards it)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse, or hand on with a limit on the body; every answer gets the headers."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+                headers.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        refusal = self._refusal(scope)
+        if refusal is not None:
+            await refusal(scope, receive, send_guarded)
+            return
+        await self._app(scope, self._limited(receive), send_guarded)
+
+    def _refusal(self, scope: Scope) -> Response | None:
+        headers = Headers(scope=scope)
+        if not self._is_name_of_ours(headers.get("host", "")):
+            return _refuse(421, "this service is not asked under that name; add it with --allow-host NAME")
+        origin = headers.get("origin")
+        if origin is not None and urlsplit(origin).netloc.lower() != headers["host"].lower():
+            return _refuse(403, "requests from other sites are refused")
+        length = headers.get("content-length", "0")
+        if not length.isdecimal():
+            return _refuse(400, "Content-Length must be a number")
+        if int(length) > self._settings.upload_bytes:
+            return _refuse(413, self._limit_text())
+        if self._settings.token is None or scope["path"] in OPEN:
+            return None
+        return self._token_refusal(scope, headers, self._settings.token)
+
+    def _token_refusal(self, scope: Scope, headers: Headers, token: str) -> Response | None:
+        if scope["path"] == "/" and scope["method"] == "GET":
+            for offered in parse_qs(scope["query_string"].decode("latin-1")).get("token", []):
+                if _is_same(offered, token):
+                    answer = RedirectResponse("/", status_code=303)
+                    answer.set_cookie(COOKIE, token, httponly=True, samesite="strict", path="/")
+                    return answer
+        kind, _, offered = headers.get("authorization", "").partition(" ")
+        if kind.lower() == "bearer" and _is_same(offered.strip(), token):
+            return None
+        try:
+            morsel = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
+        except CookieError:
+            morsel = None
+        if morsel is not None and _is_same(morsel.value, token):
+            return None
+        if scope["path"] == "/":
+            return PlainTextResponse(_NO_TOKEN, status_code=401, headers={"WWW-Authenticate": "Bearer"})
+        return _refuse(401, _NO_TOKEN, {"WWW-Authenticate": "Bearer"})
+
+    def _is_name_of_ours(self, host: str) -> bool:
+        if self._answers_any_name:
+            return True
+        name, colon, port = host.lower().rpartition(":")
+        return (name if colon and port.isdecimal() else host.lower()) in self._names
+
+    def _limited(self, receive: Receive) -> Receive:
+        """A body without a length is counted while it comes."""
+        taken = 0
+
+        async def receive_limited() -> Message:
+            nonlocal taken
+            message = await receive()
+            if message["type"] == "http.request":
+                taken += len(message.get("body", b""))
+                if taken > self._settings.upload_bytes:
+                    raise TooLargeError(self._limit_text())
+            return message
+
+        return receive_limited
+
+    def _limit_text(self) -> str:
+        return f"the request is larger than the {self._settings.upload_bytes >> 20} MiB that the service takes"
+
+
+def _is_same(offered: str, token: str) -> bool:
+    return hmac.compare_digest(offered.encode("utf-8", "surrogateescape"), token.encode())
+
+
+def _refuse(status: int, text: str, headers: dict[str, str] | None = None) -> JSONResponse:
+    return JSONResponse({"error": text}, status_code=status, headers=headers)

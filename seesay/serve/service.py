@@ -1,0 +1,95 @@
+"""What the routes share: the model behind its lanes, the library in its threads, and the limits."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from fastapi import Request
+from PIL import Image
+
+from seesay.base.errors import UsageError
+from seesay.base.paths import default_library
+from seesay.encoders import load
+from seesay.encoders.ready import BundleEncoder
+from seesay.search.library import Library
+from seesay.search.rows import ItemRow
+from seesay.serve.batching import BatchingEncoder
+from seesay.serve.errors import NotFoundError
+from seesay.serve.libraries import Libraries
+from seesay.serve.media import Thumbnails
+from seesay.serve.metrics import Metrics
+from seesay.serve.queries import open_upload
+from seesay.serve.settings import Settings
+
+
+@dataclass(slots=True)
+class Service:
+    """A running service."""
+
+    settings: Settings
+    encoder: BatchingEncoder
+    model: BundleEncoder
+    """The same one, for what has no lane; not for encoding."""
+    libraries: Libraries
+    thumbnails: Thumbnails
+    metrics: Metrics
+    is_ready: bool = False
+    """Both towers are loaded."""
+
+    def upload(self, content: bytes) -> Image.Image:
+        """A picture that somebody sent, decoded.
+
+        Raises:
+            InputError: it cannot be read or is too large.
+        """
+        return open_upload(content, target_px=self.encoder.transform.target_px, most_pixels=self.settings.upload_pixels)
+
+    def item(self, item_id: int) -> ItemRow:
+        """An item of the library.
+
+        Raises:
+            NotFoundError: there is none with this id.
+        """
+        try:
+            return self.libraries.use(lambda library: library.item(item_id))
+        except UsageError as error:
+            raise NotFoundError(str(error)) from error
+
+    def count_tokens(self, texts: list[str]) -> int:
+        """How many tokens texts have, as the model reads them."""
+        return self.model.count_tokens(texts)
+
+    def close(self) -> None:
+        """Answer what was taken, and let go."""
+        self.encoder.close()
+        self.libraries.close()
+
+
+def start(settings: Settings) -> Service:
+    """Open the library where there is one, and its model.
+
+    Raises:
+        SeesayError: the library or the model cannot be used.
+    """
+    folder = (settings.library or default_library()).expanduser().absolute()
+    model = load(settings.model or _model_of(folder), truncate=True)
+    metrics = Metrics()
+    encoder = BatchingEncoder(model, batch_size=settings.batch_size, room=settings.room, on_batch=metrics.note_batch)
+    metrics.watch("seesay_waiting_texts", "Texts that wait for the model.", lambda: len(encoder.texts))
+    metrics.watch("seesay_waiting_images", "Pictures that wait for the model.", lambda: len(encoder.images))
+    return Service(settings, encoder, model, Libraries(folder, encoder), Thumbnails(folder), metrics)
+
+
+def service_of(request: Request) -> Service:
+    """The service that a request came to."""
+    return cast(Service, request.app.state.service)
+
+
+def _model_of(folder: Path) -> str:
+    """The name of the model that made a library; the starter where there is no library."""
+    from seesay.search.store import DATABASE
+
+    if not (folder / DATABASE).is_file():
+        return "starter"
+    with Library.open(folder, create=False) as library:
+        return (library.model_id or "starter").partition("@")[0]
