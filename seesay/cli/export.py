@@ -28,7 +28,8 @@ def export(
 ) -> None:
     r"""Write a model for other programs.
 
-    In place, onnx makes the graphs and the self-test of a model again. Needs the extra: pip install 'seesay\[train]'
+    In place, onnx makes the graphs and the self-test of a model again. A video model keeps its temporal part with
+    onnx, in 32 bits; hf and open_clip have no place for it. Needs the extra: pip install 'seesay\[train]'
     """
     from seesay.encoders.catalog import open_bundle
 
@@ -40,21 +41,29 @@ def export(
     else:
         folder = out or _default_folder(bundle, to)
         _refuse_existing(folder)
+        _refuse_video(bundle, to)
         _export_foreign(bundle, folder, to)
     write(f"{folder}")
 
 
 def _export_onnx(bundle: "Bundle", folder: Path, *, int8: bool) -> Path:
-    from seesay.encoders.bundle import copy_bundle
+    from seesay.encoders.bundle import Bundle, copy_bundle
     from seesay.encoders.export import export as export_graphs
+    from seesay.encoders.temporal import copy_temporal, export_temporal
+    from seesay.encoders.video import read_temporal
     from seesay.encoders.weights import in_8_bits
 
+    is_video = read_temporal(bundle.folder) is not None
     if folder.resolve() != bundle.folder.resolve():
         _refuse_existing(folder)
-        copy_bundle(bundle, folder, storage=in_8_bits(bundle.read_weights()) if int8 else None)
+        copied = copy_bundle(bundle, folder, storage=in_8_bits(bundle.read_weights()) if int8 else None)
+        if is_video:
+            copy_temporal(bundle, copied)
     elif int8:
         raise UsageError(f"--int8 would change {folder} in place; name another folder with --out")
     export_graphs(folder)
+    if is_video:
+        export_temporal(Bundle.open(folder))
     return folder
 
 
@@ -62,6 +71,16 @@ def _export_foreign(bundle: "Bundle", folder: Path, to: Format) -> None:
     from seesay.encoders.foreign import write_hf, write_open_clip
 
     (write_hf if to == "hf" else write_open_clip)(bundle, folder)
+
+
+def _refuse_video(bundle: "Bundle", to: Format) -> None:
+    from seesay.encoders.video import TEMPORAL, read_temporal
+
+    if facts := read_temporal(bundle.folder):
+        raise UsageError(
+            f"{bundle.name} is a video model, and {to} has no place for its temporal part (tower {facts['tower']!r}, "
+            f"head {facts['head']!r}); --to onnx keeps it. For its towers alone, export a copy without {TEMPORAL}"
+        )
 
 
 def _default_folder(bundle: "Bundle", suffix: str) -> Path:

@@ -65,6 +65,20 @@ def write_temporal(bundle: Bundle, config: TemporalConfig, state: Mapping[str, T
     write_atomically(bundle.folder / TEMPORAL, (json.dumps(facts, indent=2) + "\n").encode())
 
 
+def copy_temporal(bundle: Bundle, copied: Bundle) -> None:
+    """Give a copy of a video model's towers, stored in another way perhaps, its temporal part; that stays as it was.
+
+    Args:
+        bundle: the video model.
+        copied: what `copy_bundle` made of it.
+
+    Raises:
+        BundleError: its files do not belong together.
+    """
+    clip = load_video_clip(bundle)
+    write_temporal(copied, clip.temporal_config, clip.state_dict())
+
+
 def export_temporal(bundle: Bundle) -> bool:
     """Write a video model's head as a graph, where it takes vectors of frames.
 

@@ -12,12 +12,14 @@ from clips import draw_clip, write_video
 from encoders import ColourEncoder
 from PIL import Image
 
-from seesay.base.errors import BundleError, InputError
+from seesay.base.errors import BundleError, InputError, UsageError
+from seesay.cli.export import export
 from seesay.encoders import load
-from seesay.encoders.bundle import Bundle
-from seesay.encoders.temporal import export_temporal, load_video_clip, write_temporal
+from seesay.encoders.bundle import Bundle, copy_bundle
+from seesay.encoders.temporal import copy_temporal, export_temporal, load_video_clip, write_temporal
 from seesay.encoders.torch import load_clip
 from seesay.encoders.video import TEMPORAL, TEMPORAL_GRAPH, OnnxTemporal, VideoEncoder, as_video_encoder
+from seesay.encoders.weights import in_8_bits
 from seesay.models.temporal import make_config
 from seesay.models.temporal_clip import VideoClip
 
@@ -185,3 +187,30 @@ def test_a_picture_is_a_video_in_which_nothing_moves(tmp_path):
         [FRAMES[0], tmp_path / "still.png", (tmp_path / "still.png").read_bytes(), [Image.open(tmp_path / "still.png")]]
     )
     np.testing.assert_allclose(rows, rows[[0]].repeat(4, axis=0), atol=1e-6)
+
+
+def test_a_video_model_in_8_bits_keeps_its_temporal_part(tiny_bundle, tmp_path):
+    whole = make_video_model(tiny_bundle, tmp_path / "model", head="class_transformer")
+    export(str(tmp_path / "model"), out=tmp_path / "small", int8=True)
+    small = as_video_encoder(load(str(tmp_path / "small")))
+    assert isinstance(small._temporal, OnnxTemporal)
+    forth, back = small.encode_videos([FRAMES, FRAMES[::-1]])
+    assert np.abs(forth - back).max() > 1e-3
+    assert (forth * whole.encode_video(FRAMES)).sum() > 0.97
+
+
+def test_a_copy_in_8_bits_keeps_a_joint_tower(tiny_bundle, tmp_path):
+    bundle = make_video_model(tiny_bundle, tmp_path / "model", head="mean", tower="joint").encoder.bundle
+    copied = copy_bundle(bundle, tmp_path / "small", storage=in_8_bits(bundle.read_weights()))
+    copy_temporal(bundle, copied)
+    theirs, ours = (load_video_clip(each).temporal.state_dict() for each in (bundle, copied))
+    assert theirs
+    assert all(torch.equal(theirs[name], ours[name]) for name in theirs)
+
+
+@pytest.mark.parametrize("to", ["hf", "open_clip"])
+def test_a_format_without_a_place_for_the_temporal_part_is_refused(to, tiny_bundle, tmp_path):
+    make_video_model(tiny_bundle, tmp_path / "model")
+    with pytest.raises(UsageError, match=f"{to} has no place for its temporal part .* --to onnx keeps it"):
+        export(str(tmp_path / "model"), to=to, out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
