@@ -27,7 +27,8 @@ from seesay.inputs.video import VIDEO_SUFFIXES, Uniform, frames, is_video
 
 _WEIGHT = re.compile(r"(\d+(?:\.\d*)?|\.\d+):(?=.)", re.DOTALL)
 THEN = "then"
-_SIGN = re.compile(r"(?:^|\s+)([+−-])\s+")
+MAX_WEIGHT = 1e6  # beside a text of weight 1 it is all that counts, and far from where float32 ends
+_SIGN = re.compile(r"(?:^|\s+)([+−-])(?=\s|$)")
 _OPERATORS = {"+": 1.0, "-": -1.0, "−": -1.0}  # the last is what phones type for a minus sign
 
 
@@ -48,7 +49,7 @@ class Query:
     """A sum of terms.
 
     Raises:
-        UsageError: there is no term, or nothing is asked for but what should not be there.
+        UsageError: there is no term, nothing is asked for but what should not be there, or a weight is beyond all use.
     """
 
     terms: tuple[Term, ...]
@@ -57,6 +58,8 @@ class Query:
         """Refuse what has no meaning."""
         if not any(term.weight > 0 for term in self.terms):
             raise UsageError('a query needs something to look for, as in `"a beach" - "people"`')
+        if not all(abs(term.weight) <= MAX_WEIGHT for term in self.terms):
+            raise UsageError(f"the weight of a term is between -{MAX_WEIGHT:,.0f} and {MAX_WEIGHT:,.0f}")
 
     @property
     def is_one_text(self) -> bool:
@@ -173,6 +176,7 @@ def parse_sentence(sentence: str) -> Query:
 
 
 def _text_term(text: str, weight: float) -> Term:
+    text = text.strip()
     if match := _WEIGHT.match(text):
         weight *= float(match[1])
         text = text[match.end() :]

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp
 
 from seesay import __version__
 from seesay.serve import classifying, files, openai, searching, state
+from seesay.serve.batching import BusyError
 from seesay.serve.errors import add_handlers
 from seesay.serve.metrics import Measured
 from seesay.serve.security import Guard
@@ -60,5 +61,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 def _warm(service: Service) -> None:
-    service.encoder.warm()
+    try:
+        service.encoder.warm()
+    except BusyError:  # it was stopped before it was warm
+        return
     service.is_ready = True

@@ -14,7 +14,6 @@ from starlette.exceptions import HTTPException
 
 from seesay.base.errors import InputError, LibraryError, ModelMismatchError, SeesayError, UsageError
 from seesay.serve.batching import BusyError
-from seesay.serve.security import TooLargeError
 
 log = logging.getLogger("seesay.serve")
 RETRY_AFTER_S = 1
@@ -39,7 +38,6 @@ class RefusedError(SeesayError):
 
 _STATUS: tuple[tuple[type[Exception], int], ...] = (  # the first that fits
     (BusyError, 503),
-    (TooLargeError, 413),
     (ModelMismatchError, 409),
     (NoHeatError, 409),
     (LibraryError, 503),
@@ -67,7 +65,7 @@ def add_handlers(app: FastAPI) -> None:
         headers = {"Retry-After": str(RETRY_AFTER_S)} if status == 503 else None
         return _answer(request, status, str(error), headers=headers)
 
-    for kind in (SeesayError, TooLargeError, HTTPException, RequestValidationError, Exception):
+    for kind in (SeesayError, HTTPException, RequestValidationError, Exception):
         app.add_exception_handler(kind, on_error)
 
 

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from PIL import Image
 
 from seesay.base.errors import InputError, MissingExtraError
+from seesay.inputs.quiet import QuietPillow
 from seesay.inputs.video import is_video, read_info
 from seesay.search.picture import show_item
 from seesay.search.rows import ItemRow
@@ -25,6 +26,7 @@ THUMBNAILS = "thumbnails"
 SIDES_PX = (128, 256, 512, 1024)
 KEPT_BYTES = 512 << 20  # some 30,000 thumbnails of 256 pixels
 _CHECK_EVERY = 500
+_QUIET = QuietPillow()
 
 # What a browser shows as it is and cannot run; anything else is offered as a download.
 SHOWN = frozenset(
@@ -50,7 +52,7 @@ def facts_of(path: str, mtime_ns: int) -> Facts:
         if is_video(path):
             info = read_info(path)
             return Facts(info.width_px, info.height_px, info.duration_s or None)
-        with Image.open(path) as header:
+        with _QUIET, Image.open(path) as header:
             width, height = header.size
             is_turned = header.getexif().get(0x0112) in (5, 6, 7, 8)  # orientation: a quarter turn
         return Facts(height, width, None) if is_turned else Facts(width, height, None)

@@ -18,9 +18,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from seesay.base.errors import InputError, UsageError
 from seesay.inputs.pictures import examine_picture
+from seesay.inputs.quiet import QuietPillow
 from seesay.search.query import Query, Steps, Term
 
 MOST_HITS = 500
+_QUIET = QuietPillow()
 VectorOf = Callable[[int], NDArray[np.float32]]
 
 
@@ -121,7 +123,7 @@ def open_upload(content: bytes, *, target_px: int, most_pixels: int) -> Image.Im
 
 def _refuse_large(content: bytes, most_pixels: int) -> None:
     try:
-        with Image.open(io.BytesIO(content)) as header:
+        with _QUIET, Image.open(io.BytesIO(content)) as header:
             width_px, height_px = header.size
     except (OSError, SyntaxError, ValueError, TypeError, LookupError, Image.DecompressionBombError):
         return  # whoever reads it says why not, and has limits of its own
