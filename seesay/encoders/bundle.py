@@ -14,6 +14,7 @@ because whatever is guessed here (an activation, a resize mode) is wrong silentl
 import dataclasses
 import hashlib
 import json
+import math
 import os
 import shutil
 import tempfile
@@ -31,6 +32,7 @@ FORMAT = 1
 CONFIG, WEIGHTS, TOKENIZER = "config.json", "model.safetensors", "tokenizer.json"
 IMAGE_GRAPH, TEXT_GRAPH, SELFTEST = "image.onnx", "text.onnx", "selftest.json"
 PACKED_GRAPH = "text_packed.onnx"
+CALIBRATED_ITEMS = 20  # pictures of the libraries that a calibration speaks of
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -52,7 +54,8 @@ class Bundle:
     logit_bias: float | None
     """What is then added; None where the model has no bias."""
     calibration: Mapping[str, Any] | None
-    """When a score means a match: `{"least_cosine": 0.2}`; None where nobody has measured it."""
+    """When a score means a match, `{"least_cosine": 0.2, "per_doubling": 0.02}`, for a library of
+    `CALIBRATED_ITEMS` and more for each doubling; None where nobody has measured it."""
     files: Mapping[str, str]
     """Name -> sha256 of the files that the vectors depend on."""
 
@@ -90,7 +93,7 @@ class Bundle:
         _check_types(where, raw)
         _check_keys(f"{where}: files", raw["files"], {WEIGHTS, TOKENIZER})
         if raw["calibration"] is not None:
-            _check_keys(f"{where}: calibration", raw["calibration"], {"least_cosine"})
+            _check_keys(f"{where}: calibration", raw["calibration"], {"least_cosine", "per_doubling"})
         try:
             image, text = ImageConfig.from_dict(raw["image"]), TextConfig.from_dict(raw["text"])
         except UsageError as error:
@@ -116,10 +119,16 @@ class Bundle:
         """Whether a token of a text depends only on those before it, so that texts can share beginnings."""
         return bool(self.model["text"].get("attention") == "causal")
 
-    @property
-    def least_cosine(self) -> float | None:
-        """When the best picture for a text is below this, probably none shows it; None where nobody measured it."""
-        return None if self.calibration is None else float(self.calibration["least_cosine"])
+    def least_cosine(self, num_items: int) -> float | None:
+        """When the best of so many pictures for a text is below this, probably none shows it.
+
+        The best of many wrong pictures is better than that of a few, so it grows with their number. None where
+        nobody measured it.
+        """
+        if self.calibration is None:
+            return None
+        doublings = max(0.0, math.log2(max(1, num_items) / CALIBRATED_ITEMS))
+        return float(self.calibration["least_cosine"] + self.calibration["per_doubling"] * doublings)
 
     def verify(self) -> None:
         """Hash the files and compare; reads all of them.

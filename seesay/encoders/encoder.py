@@ -93,7 +93,6 @@ class Encoder(Protocol):
 class Calibrated(Protocol):
     """An encoder of which somebody measured when a picture shows what a text says."""
 
-    @property
-    def least_cosine(self) -> float | None:
-        """When the best picture for a text is below this, probably none shows it; None where nobody measured it."""
+    def least_cosine(self, num_items: int) -> float | None:
+        """When the best of so many pictures for a text is below this, probably none shows it; None: nobody knows."""
         ...

@@ -80,10 +80,9 @@ class BundleEncoder:
         """What a cosine is multiplied by before a softmax over labels."""
         return self.bundle.logit_scale
 
-    @property
-    def least_cosine(self) -> float | None:
-        """When the best picture for a text is below this, probably none shows it; None where nobody measured it."""
-        return self.bundle.least_cosine
+    def least_cosine(self, num_items: int) -> float | None:
+        """When the best of so many pictures for a text is below this, probably none shows it; None: nobody knows."""
+        return self.bundle.least_cosine(num_items)
 
     def encode_pixels(self, pixels: Pixels) -> Vectors:
         """Pictures that went through `transform` already.

@@ -322,7 +322,7 @@ class Library:
     def _least_cosine(self, query: "str | Path | Query | Steps | NDArray[np.float32]") -> float | None:
         """Below which a picture does not show what a query says; known of a single text only."""
         is_text = isinstance(query, str) or (isinstance(query, Query) and query.is_one_text)
-        return self.encoder.least_cosine if is_text and isinstance(self.encoder, Calibrated) else None
+        return self.encoder.least_cosine(len(self)) if is_text and isinstance(self.encoder, Calibrated) else None
 
     def _update(
         self, roots: Sequence[bytes], *, report: index.Report | None = None, retry: bool = False

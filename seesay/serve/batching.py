@@ -169,10 +169,9 @@ class BatchingEncoder:
         """From a decoded picture to the model's pixels."""
         return self._encoder.transform
 
-    @property
-    def least_cosine(self) -> float | None:
-        """As the model's calibration says; None where it has none."""
-        return self._encoder.least_cosine if isinstance(self._encoder, Calibrated) else None
+    def least_cosine(self, num_items: int) -> float | None:
+        """As the model's calibration says of a library of so many; None where it has none."""
+        return self._encoder.least_cosine(num_items) if isinstance(self._encoder, Calibrated) else None
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
         """(N, E) unit rows, in the text lane.

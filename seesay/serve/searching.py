@@ -124,9 +124,9 @@ def search(service: Service, query: Query | Steps, asked: AskedSearch) -> dict[s
     known = _known(query, service)
     offset = int(asked.cursor or 0)
 
-    def find(library: Library) -> list[Hit]:
+    def find(library: Library) -> tuple[list[Hit], int]:
         under = None if asked.under is None else check_under(asked.under, library.roots())
-        return library.search(
+        found = library.search(
             known,
             limit=asked.limit + 1,
             offset=offset,
@@ -135,14 +135,15 @@ def search(service: Service, query: Query | Steps, asked: AskedSearch) -> dict[s
             before=asked.before,
             only=asked.only,
         )
+        return found, len(library)
 
     try:
-        hits = service.libraries.use(find)
+        hits, num_items = service.libraries.use(find)
     except ModelMismatchError:
         raise
     except LibraryError as error:
         return _answer([], offset, asked, least=None, began=began) | {"is_match": False, "reason": str(error)}
-    least = service.encoder.least_cosine if isinstance(query, Query) and query.is_one_text else None
+    least = service.encoder.least_cosine(num_items) if isinstance(query, Query) and query.is_one_text else None
     if least is not None and not asked.weak and offset == 0 and hits and hits[0].score < least:
         hits = []
     return _answer(hits, offset, asked, least=least, began=began)

@@ -103,7 +103,9 @@ class StarterConfig:
     logit_scale: float = 20.0
     """A cosine of 0.3 against one of 0.1 then is 98 % against 2 %."""
     least_cosine: float = 0.23
-    """Of a library's best picture for a text, below which probably none shows it (`bench/starter_threshold.py`)."""
+    """Of the best of 20 pictures for a text, below which probably none shows it (`bench/starter_threshold.py`)."""
+    per_doubling: float = 0.02
+    """What is added for a library twice as large."""
     num_left_out: int = 200
     """Classes left out of a first run, to see what words whose looks were never given find."""
     seed: int = 0
@@ -194,7 +196,7 @@ def bundle_of(config: StarterConfig, out: Path) -> Bundle:
         text=TEXT_CONFIG,
         logit_scale=config.logit_scale,
         logit_bias=None,
-        calibration={"least_cosine": config.least_cosine},
+        calibration={"least_cosine": config.least_cosine, "per_doubling": config.per_doubling},
         files={},
     )
 

@@ -31,6 +31,16 @@ def test_a_bundle_comes_back_as_it_was_written(folder):
     assert json.loads((folder / CONFIG).read_text()) == json.loads(json.dumps(bundle.to_dict()))
 
 
+def test_the_least_cosine_grows_with_every_doubling_of_the_library(folder):
+    change(folder, calibration={"least_cosine": 0.2, "per_doubling": 0.03})
+    bundle = Bundle.open(folder)
+    assert [bundle.least_cosine(count) for count in (0, 1, 20)] == [0.2] * 3
+    assert bundle.least_cosine(160) == pytest.approx(0.29)
+    assert bundle.id == Bundle.open(folder).id
+    change(folder, calibration=None)
+    assert Bundle.open(folder).least_cosine(160) is None
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [
@@ -40,6 +50,7 @@ def test_a_bundle_comes_back_as_it_was_written(folder):
         ({"format": 99}, "format 99"),
         ({"files": {"model.safetensors": "0"}}, r"files lacks tokenizer\.json"),
         ({"image": {"size_px": 32}}, "image"),
+        ({"calibration": {"least_cosine": 0.2}}, "calibration lacks per_doubling"),
     ],
 )
 def test_a_config_that_is_not_whole_is_named(folder, values, message):

@@ -390,3 +390,62 @@ def test_a_library_whose_model_has_no_name_here_says_how_to_name_it(library, pho
         pytest.raises(UsageError, match=r"colours@0+ made this library, .* name its folder with --model"),
     ):
         opened.search("red")
+
+
+class Calibrated(ColourEncoder):
+    """Of which somebody knows when a picture shows what a text says."""
+
+    least = 1.01
+
+    def least_cosine(self, num_items):
+        return self.least - 0.01 * num_items
+
+
+def test_where_nothing_matches_a_text_nothing_is_found(tmp_path, photos):
+    with Library.open(tmp_path / "calibrated", encoder=Calibrated()) as library:
+        library.add(photos)
+        assert len(library) == 5
+        best = library.search("red", weak=True)[0]
+        assert best.score == pytest.approx(1.0, abs=1e-3)
+        assert library.search("red")[0] == best  # 1.01 less 0.05: the library's size counts
+        library.encoder.least = 1.1
+        assert library.search("red") == []
+        assert library.search(Path(best.path))[0].path == best.path  # a calibration speaks of texts alone
+        assert library.search(Query((Term(text="red"), Term(text="blue", weight=0.1)))) != []
+
+
+def test_an_item_its_vector_and_the_counts(library, photos, encoder):
+    (photos / "bad.png").write_text("no picture")
+    library.add(photos)
+    hit = library.search("red", limit=1)[0]
+    assert os.fsdecode(library.item(hit.id).path) == hit.path
+    vector = library.vector_of(hit.id)
+    assert np.linalg.norm(vector) == pytest.approx(1, abs=1e-6)
+    np.testing.assert_allclose(vector, encoder.encode_images([hit.path])[0], atol=5e-4)  # stored in 16 bits
+    assert len(library.moments(hit.id).ids) == 0
+    counts = library.counts()
+    assert (counts.files, counts.items, counts.videos, counts.errors, counts.running) == (5, 5, 0, 1, None)
+    for ask in (library.item, library.vector_of, library.moments):
+        with pytest.raises(UsageError, match="has no item 999"):
+            ask(999)
+
+
+def test_how_far_a_run_is_can_be_seen_from_outside_while_it_goes_on(library, photos):
+    seen = []
+
+    def look(progress):
+        with Library.open(library.folder, create=False) as other:
+            seen.append(other.counts().running)
+
+    library.add(photos, report=look)
+    assert seen[0] == (0, 5)
+    assert library.counts().running is None
+
+
+def test_a_run_that_was_killed_is_not_taken_for_one_that_goes_on(library, photos, monkeypatch):
+    library.add(photos)
+    job = library._store.start_job()
+    library._store.report_job(job, 3, 9)
+    assert library.counts().running == (3, 9)
+    monkeypatch.setattr("seesay.search.store.SILENT_S", 0.0)
+    assert library.counts().running is None
