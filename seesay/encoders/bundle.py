@@ -32,7 +32,7 @@ FORMAT = 1
 CONFIG, WEIGHTS, TOKENIZER = "config.json", "model.safetensors", "tokenizer.json"
 IMAGE_GRAPH, TEXT_GRAPH, SELFTEST = "image.onnx", "text.onnx", "selftest.json"
 PACKED_GRAPH = "text_packed.onnx"
-CALIBRATED_ITEMS = 20  # pictures of the libraries that a calibration speaks of
+CALIBRATED_ITEMS = (20, 640)  # pictures of the smallest and the largest library that a calibration speaks of
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -55,7 +55,7 @@ class Bundle:
     """What is then added; None where the model has no bias."""
     calibration: Mapping[str, Any] | None
     """When a score means a match, `{"least_cosine": 0.2, "per_doubling": 0.02}`, for a library of
-    `CALIBRATED_ITEMS` and more for each doubling; None where nobody has measured it."""
+    20 pictures and what is added for one twice as large; None where nobody has measured it."""
     files: Mapping[str, str]
     """Name -> sha256 of the files that the vectors depend on."""
 
@@ -122,12 +122,13 @@ class Bundle:
     def least_cosine(self, num_items: int) -> float | None:
         """When the best of so many pictures for a text is below this, probably none shows it.
 
-        The best of many wrong pictures is better than that of a few, so it grows with their number. None where
-        nobody measured it.
+        The best of many wrong pictures is better than that of a few, so it grows with their number, as far as that
+        was measured. None where nobody measured it.
         """
         if self.calibration is None:
             return None
-        doublings = max(0.0, math.log2(max(1, num_items) / CALIBRATED_ITEMS))
+        fewest, most = CALIBRATED_ITEMS
+        doublings = math.log2(min(max(num_items, fewest), most) / fewest)
         return float(self.calibration["least_cosine"] + self.calibration["per_doubling"] * doublings)
 
     def verify(self) -> None:

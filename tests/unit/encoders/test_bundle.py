@@ -36,6 +36,7 @@ def test_the_least_cosine_grows_with_every_doubling_of_the_library(folder):
     bundle = Bundle.open(folder)
     assert [bundle.least_cosine(count) for count in (0, 1, 20)] == [0.2] * 3
     assert bundle.least_cosine(160) == pytest.approx(0.29)
+    assert bundle.least_cosine(640) == bundle.least_cosine(10**6) == pytest.approx(0.35)  # measured no further
     assert bundle.id == Bundle.open(folder).id
     change(folder, calibration=None)
     assert Bundle.open(folder).least_cosine(160) is None
