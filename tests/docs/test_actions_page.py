@@ -2,21 +2,16 @@
 
 import itertools
 import re
-import shlex
-from pathlib import Path
 from typing import get_args, get_type_hints
+
+from pages import read_page, seesay_commands
 
 from seesay.data.videos import LAYOUTS, is_video_address
 from seesay.training.config import VideoConfig, names
 from seesay.training.recipes import RECIPES
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs" / "actions.md").read_text("utf-8")
-COMMANDS = [
-    shlex.split(line.removeprefix("$ "))
-    for block in re.findall(r"```console\n(.*?)```", PAGE, re.DOTALL)
-    for line in block.replace("\\\n", " ").splitlines()
-    if line.startswith("$ seesay ")
-]
+PAGE = read_page("actions")
+COMMANDS = seesay_commands(PAGE)
 
 
 def test_every_layout_has_its_row():

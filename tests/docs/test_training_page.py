@@ -2,21 +2,17 @@
 
 import itertools
 import re
-import shlex
 from pathlib import Path
+
+from pages import read_page, seesay_commands
 
 from seesay.data.public import PUBLIC_SETS, find_set
 from seesay.training.config import names
 from seesay.training.monitor import __file__ as monitor_file
 from seesay.training.recipes import RECIPES, find_recipe
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs" / "training.md").read_text("utf-8")
-COMMANDS = [
-    shlex.split(line.removeprefix("$ "))
-    for block in re.findall(r"```console\n(.*?)```", PAGE, re.DOTALL)
-    for line in block.replace("\\\n", " ").splitlines()
-    if line.startswith("$ seesay ")
-]
+PAGE = read_page("training")
+COMMANDS = seesay_commands(PAGE)
 
 
 def test_every_public_set_has_its_row_with_its_client():
