@@ -1,0 +1,82 @@
+/** The service's routes. An error carries the sentence that the service says. */
+
+import { fromDraft } from "./terms.js";
+
+/**
+ * @typedef {object} Hit
+ * @property {number} id
+ * @property {string} path
+ * @property {string} name
+ * @property {string} folder
+ * @property {"image"|"moment"} kind
+ * @property {number} score
+ * @property {number} size_bytes
+ * @property {string} modified_at
+ * @property {number} width_px
+ * @property {number} height_px
+ * @property {number} [duration_s]
+ * @property {number} [start_s]
+ * @property {number} [end_s]
+ * @property {number} [time_s]
+ */
+
+export class ServiceError extends Error {
+  /** @param {string} message @param {number} status 0: no answer at all */
+  constructor(message, status) {
+    super(message);
+    this.status = status;
+  }
+}
+
+/**
+ * @param {string} path
+ * @param {{body?: object, signal?: AbortSignal}} [options] with a body it is a POST
+ * @returns {Promise<any>}
+ */
+export async function ask(path, { body, signal } = {}) {
+  const options = body === undefined ? {} : {
+    method: "POST",
+    body: JSON.stringify(body),
+    headers: { "content-type": "application/json" },
+  };
+  let answer;
+  try {
+    answer = await fetch(path, { ...options, signal });
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    throw new ServiceError("The service does not answer. Is `seesay serve` still running?", 0);
+  }
+  const said = await answer.json().catch(() => null);
+  if (answer.ok && said !== null) return said;
+  const sentence = typeof said?.error === "string" ? said.error : `The service answered with status ${answer.status}.`;
+  throw new ServiceError(sentence, answer.status);
+}
+
+/** The terms as they are sent. @param {import("./state.js").State} state */
+export const toTerms = (state) =>
+  [...state.terms, ...fromDraft(state.draft)].map(({ text, item, image, weight }) => {
+    if (text !== undefined) return { text, weight };
+    return item === undefined ? { image, weight } : { item, weight };
+  });
+
+/** The body of a search. @param {import("./state.js").State} state */
+export function toBody(state) {
+  return {
+    terms: toTerms(state),
+    only: state.only || null,
+    under: state.under || null,
+    after: state.after ? `${state.after}T00:00:00` : null,
+    before: state.before ? `${dayAfter(state.before)}T00:00:00` : null,
+    weak: state.weak,
+  };
+}
+
+/** @param {string} day */
+function dayAfter(day) {
+  const next = new Date(`${day}T00:00:00Z`);
+  next.setUTCDate(next.getUTCDate() + 1);
+  return next.toISOString().slice(0, 10);
+}
+
+/** @param {number} id @param {256|512|1024} side_px */
+export const thumbnail = (id, side_px) => `/api/items/${id}/thumbnail?side=${side_px}`;
