@@ -84,11 +84,18 @@ def _answer(
     param: str | None = None,
     headers: Any = None,
 ) -> JSONResponse:
-    content: dict[str, Any] = {"error": message}
-    if request.url.path.startswith("/v1/"):
-        kind = "invalid_request_error" if status < 500 else "server_error"
-        content = {"error": {"message": message, "type": kind, "param": param, "code": code}}
+    content = to_content(request.url.path, status, message, code=code, param=param)
     return JSONResponse(content, status_code=status, headers=headers)
+
+
+def to_content(
+    path: str, status: int, message: str, *, code: str | None = None, param: str | None = None
+) -> dict[str, Any]:
+    """What an answer with an error says, in the form that those who ask under this path expect."""
+    if not path.startswith("/v1/"):
+        return {"error": message}
+    kind = "invalid_request_error" if status < 500 else "server_error"
+    return {"error": {"message": message, "type": kind, "param": param, "code": code}}
 
 
 def _sentence(error: RequestValidationError) -> str:

@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from seesay.serve.errors import to_content
 from seesay.serve.settings import NAMES_OF_THIS_MACHINE, Settings
 
 COOKIE = "seesay_token"
@@ -74,17 +75,18 @@ class Guard:
 
     def _refusal(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
+        path = scope["path"]
         if not self._is_name_of_ours(headers.get("host", "")):
-            return _refuse(421, "this service is not asked under that name; add it with --allow-host NAME")
+            return _refuse(path, 421, "this service is not asked under that name; add it with --allow-host NAME")
         origin = headers.get("origin")
         if origin is not None and not _is_of(origin, headers.get("host", "")):
-            return _refuse(403, "requests from other sites are refused")
+            return _refuse(path, 403, "requests from other sites are refused")
         length = headers.get("content-length", "0")
         if not (length.isdecimal() and len(length) < 20):
-            return _refuse(400, "Content-Length must be a number")
+            return _refuse(path, 400, "Content-Length must be a number")
         if int(length) > self._settings.upload_bytes:
-            return _refuse(413, self._limit_text())
-        if self._settings.token is None or scope["path"] in OPEN:
+            return _refuse(path, 413, self._limit_text())
+        if self._settings.token is None or path in OPEN:
             return None
         return self._token_refusal(scope, headers, self._settings.token)
 
@@ -106,7 +108,7 @@ class Guard:
             return None
         if scope["path"] == "/":
             return PlainTextResponse(_NO_TOKEN, status_code=401, headers={"WWW-Authenticate": "Bearer"})
-        return _refuse(401, _NO_TOKEN, {"WWW-Authenticate": "Bearer"})
+        return _refuse(scope["path"], 401, _NO_TOKEN, {"WWW-Authenticate": "Bearer"})
 
     def _is_name_of_ours(self, host: str) -> bool:
         if self._answers_any_name:
@@ -144,5 +146,5 @@ def _is_same(offered: str, token: str) -> bool:
     return hmac.compare_digest(offered.encode("utf-8", "surrogateescape"), token.encode())
 
 
-def _refuse(status: int, text: str, headers: dict[str, str] | None = None) -> JSONResponse:
-    return JSONResponse({"error": text}, status_code=status, headers=headers)
+def _refuse(path: str, status: int, text: str, headers: dict[str, str] | None = None) -> JSONResponse:
+    return JSONResponse(to_content(path, status, text), status_code=status, headers=headers)

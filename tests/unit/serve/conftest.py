@@ -1,7 +1,6 @@
 """One service over one small library, for all that only asks."""
 
 import contextlib
-import os
 
 import pytest
 from encoders import COLOURS
@@ -57,4 +56,4 @@ def serve():
 def id_of(client):
     """The id of the item of a file, by its name."""
     hits = client.get("/api/search", params={"q": "red", "weak": True, "limit": 100}).json()["hits"]
-    return {os.path.basename(hit["path"]): hit["id"] for hit in hits}
+    return {hit["name"]: hit["id"] for hit in hits}

@@ -2,7 +2,6 @@
 
 import base64
 import io
-import os
 
 import av
 import pytest
@@ -64,7 +63,7 @@ def test_what_a_browser_could_run_is_never_shown(serve, tmp_path):
     with Library.open(tmp_path / "library") as library:
         library.add(picture)
         (hit,) = library.search("red", weak=True)
-    os.unlink(picture)
+    picture.unlink()
     with serve(tmp_path / "library") as client:
         gone = client.get(f"/api/items/{hit.id}/file")
         assert (gone.status_code, "seesay index" in gone.json()["error"]) == (404, True)

@@ -2,6 +2,7 @@
 
 import io
 import os
+from pathlib import Path
 
 import pytest
 from encoders import ColourEncoder
@@ -35,7 +36,7 @@ def test_a_thumbnail_shows_its_item_and_is_made_once(library):
     content = thumbnails.get(library.item(hit.id), side_px=100)
     assert max(Image.open(io.BytesIO(content)).size) <= 128
     assert colour(content)[0] > 200
-    os.unlink(hit.path)
+    Path(hit.path).unlink()
     assert thumbnails.get(library.item(hit.id), side_px=128) == content
     with pytest.raises(InputError):
         thumbnails.get(library.item(hit.id), side_px=512)
