@@ -5,13 +5,18 @@
 Clips are made of photographs (scikit-image's and scikit-learn's, which `make demo` brings): a part of one moves over a
 part of another. The second label of each pair is the first one in reverse: left and right, grow and shrink, appear and
 vanish. So the same pictures belong to both, the mean of their vectors is the same, and a model that cannot see order
-gets exactly half. Each model is a small vision transformer trained from nothing by `seesay train` itself, beside the
-starter's text tower, which stays. It is judged on photographs that it has not seen.
+gets exactly half. Each model is a small vision transformer trained by `seesay train` itself, beside the starter's text
+tower, which stays. It is judged on photographs that it has not seen.
+
+With `--stills N` the image tower first sees single pictures with words for where a thing is, how large and how faint,
+for N steps, as CLIP has seen pictures before ActionCLIP begins: a head gets one vector a frame, and can learn nothing
+of an order from vectors that say no place. `--lr` is the towers' rate; a temporal part always learns at 1e-3.
 """
 
 import argparse
 import dataclasses
 import logging
+import shutil
 import tempfile
 import time
 from collections.abc import Mapping
@@ -41,6 +46,7 @@ from seesay.training.trainee import Trainee
 PHOTOS = Path(__file__).parents[1] / ".demo" / "photos"
 PAIRS = (("moving left", "moving right"), ("growing", "shrinking"), ("appearing", "vanishing"))
 LABELS = tuple(label for pair in PAIRS for label in pair)
+STILLS = (("on the left", "on the right"), ("large", "small"), ("there", "gone"))  # a frame at either end of a clip
 WAYS: dict[str, VideoConfig] = {
     "mean": VideoConfig(num_frames=4, head="mean"),
     "convolution": VideoConfig(num_frames=4, head="convolution"),
@@ -60,42 +66,35 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=600)
     parser.add_argument("--clips", type=int, default=150, help="clips of each label to train on; a fifth to test")
+    parser.add_argument("--stills", type=int, default=0, help="steps of 64 single pictures before")
+    parser.add_argument("--lr", type=float, default=1e-3)
     parser.add_argument("--ways", nargs="*", default=list(WAYS))
     parser.add_argument("--sheet", type=Path)
     arguments = parser.parse_args()
     logging.getLogger("seesay").setLevel(logging.ERROR)
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        make_start(root / "start")
         if not PHOTOS.is_dir():
             raise SystemExit(f"{PHOTOS} is not there; run `make demo` first")
         photos = sorted(path for path in PHOTOS.iterdir() if path.stem != "motorcycle_right")  # the left one again
         make_clips(root / "train", [path for path in photos if path.name not in HELD_OUT], arguments.clips, seed=0)
         make_clips(root / "test", [path for path in photos if path.name in HELD_OUT], arguments.clips // 5, seed=1)
+        make_start(root, arguments.stills, arguments.lr)
         if arguments.sheet:
             draw(root / "test").save(arguments.sheet)
-        print(f"{torch.get_num_threads()} threads; {arguments.steps} steps of 32 clips of 4 frames")
+        steps = f"{arguments.steps} steps of 32 clips of 4 frames after {arguments.stills} of 64 pictures"
+        print(f"{torch.get_num_threads()} threads; {steps}; rate {arguments.lr:g}")
         print(f"{'':<20}" + "".join(f"{' / '.join(pair):>28}" for pair in PAIRS) + f"{'of six':>10}{'minutes':>10}")
         for way in arguments.ways:
             began = time.perf_counter()
-            found = run(root, WAYS[way], arguments.steps)
+            found = run(root, WAYS[way], arguments.steps, arguments.lr)
             minutes = (time.perf_counter() - began) / 60
             cells = "".join(f"{found[pair[0]]:>28.1%}" for pair in PAIRS)
             print(f"{way:<20}{cells}{found['six']:>10.1%}{minutes:>10.1f}", flush=True)
 
 
-def run(root: Path, video: VideoConfig, steps: int) -> dict[str, float]:
+def run(root: Path, video: VideoConfig, steps: int, lr: float) -> dict[str, float]:
     """Train one way and judge it."""
-    config = TrainConfig(
-        model=ModelConfig(start=str(root / "start"), lock_text=True, video=video),
-        data=DataConfig(sources=(f"videos:{root}#train",), flip=False, threads=2),
-        optim=OptimConfig(lr=1e-3, weight_decay=0.1, warmup_steps=30, clip_norm=1.0, temporal_lr=1.0),
-        save=SaveConfig(every_steps=10_000),
-        loss="matching",
-        steps=steps,
-        batch_size=32,
-        log_every=steps,
-    )
     found: dict[str, float] = {}
 
     def evaluate(clip: Clip, trained: Trainee) -> Mapping[str, float]:
@@ -103,12 +102,27 @@ def run(root: Path, video: VideoConfig, steps: int) -> dict[str, float]:
         return found
 
     with tempfile.TemporaryDirectory() as folder:
+        config = make_config(root, video, f"videos:{root}#train", steps=steps, batch_size=32, lr=lr)
         train(config, Path(folder) / "run", evaluate=evaluate)
     return found
 
 
-def make_start(folder: Path) -> None:
-    """The starter with another image tower: a small vision transformer that has seen nothing."""
+def make_config(root: Path, video: VideoConfig, source: str, *, steps: int, batch_size: int, lr: float) -> TrainConfig:
+    """The same for every way, and for the single pictures before."""
+    return TrainConfig(
+        model=ModelConfig(start=str(root / "start"), lock_text=True, video=video),
+        data=DataConfig(sources=(source,), flip=False, threads=2),
+        optim=OptimConfig(lr=lr, weight_decay=0.1, warmup_steps=30, clip_norm=1.0, temporal_lr=1e-3 / lr),
+        save=SaveConfig(every_steps=10_000),
+        loss="matching",
+        steps=steps,
+        batch_size=batch_size,
+        log_every=steps,
+    )
+
+
+def make_start(root: Path, steps: int, lr: float) -> None:
+    """The starter with another image tower: a small vision transformer that has seen single pictures at most."""
     starter = open_bundle("starter")
     torch.manual_seed(0)
     model = {**starter.model, "image": IMAGE_SIDE, "image_projection": "linear"}
@@ -117,8 +131,20 @@ def make_start(folder: Path) -> None:
     clip.load_state_dict({**clip.state_dict(), **theirs})
     image = recipes.image_config("clip", 64)
     # a trained CLIP's scale: left and right are alike to the starter (cosine 0.91), and a small scale blurs them
-    bundle = dataclasses.replace(starter, folder=folder, name="order", model=model, image=image, logit_scale=100.0)
-    write_bundle(bundle, stored_state(clip), (starter.folder / TOKENIZER).read_bytes(), {})
+    bundle = dataclasses.replace(
+        starter, folder=root / "start", name="order", model=model, image=image, logit_scale=100.0
+    )
+
+    def write(clip: Clip, _: Trainee | None = None) -> Mapping[str, float]:
+        shutil.rmtree(root / "start", ignore_errors=True)
+        write_bundle(bundle, stored_state(clip), (starter.folder / TOKENIZER).read_bytes(), {})
+        return {}
+
+    write(clip)
+    if steps:
+        video = VideoConfig(num_frames=1, head="mean")
+        config = make_config(root, video, f"videos:{root}#train_stills", steps=steps, batch_size=64, lr=lr)
+        train(config, root / "run", evaluate=write)
 
 
 def judge(clip: Clip, trained: Trainee, address: str) -> dict[str, float]:
@@ -139,18 +165,24 @@ def judge(clip: Clip, trained: Trainee, address: str) -> dict[str, float]:
 
 
 def make_clips(root: Path, photos: list[Path], count: int, *, seed: int) -> None:
-    """So many clips of each label, as folders of frames; one clip of a pair is the other in reverse."""
+    """So many clips of each label; one of a pair is the other in reverse. The pictures at its ends lie beside it."""
     random = np.random.default_rng(seed)
     pictures = [Image.open(path).convert("RGB") for path in photos]
-    for first, second in PAIRS:
+    for (first, second), stills in zip(PAIRS, STILLS, strict=True):
         for number in range(count):
             behind, before = random.choice(len(pictures), 2, replace=False)
             frames = draw_frames(second, pictures[behind], pictures[before], random)
             for label, some in ((second, frames), (first, frames[::-1])):
-                folder = root / label.replace(" ", "_") / f"{number:03}"
-                folder.mkdir(parents=True)
-                for place, frame in enumerate(some):
-                    frame.save(folder / f"img_{place + 1:05}.png", compress_level=1)
+                save(root / label.replace(" ", "_") / f"{number:03}", some)
+            for still, frame in zip(stills, (frames[0], frames[-1]), strict=True):
+                save(root.with_name(f"{root.name}_stills") / still.replace(" ", "_") / f"{number:03}", [frame])
+
+
+def save(folder: Path, frames: list[Image.Image]) -> None:
+    """A clip in the layout of folders of frames."""
+    folder.mkdir(parents=True)
+    for place, frame in enumerate(frames):
+        frame.save(folder / f"img_{place + 1:05}.png", compress_level=1)
 
 
 def draw_frames(label: str, behind: Image.Image, before: Image.Image, random: np.random.Generator) -> list[Image.Image]:
