@@ -60,6 +60,7 @@ def _listen(host: str, port: int) -> socket.socket:
         listening = socket.socket(family, kind, protocol)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)
+        listening.listen()  # from here on who comes waits, and is not turned away
     except OSError as error:
         raise UsageError(f"cannot listen on {host}:{port}: {error.strerror or error}; try another --port") from error
     return listening

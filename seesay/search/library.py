@@ -49,6 +49,7 @@ class Library:
         self._store = store
         self._encoder = encoder
         self._load = load
+        self._mapped: tuple[tuple[object, int], Matrix] | None = None
 
     @classmethod
     def open(
@@ -351,7 +352,11 @@ class Library:
         )
 
     def _matrix(self) -> Matrix:
-        return Matrix.of(self._store)
+        """The one of last time while nothing came or went: mapping it anew costs a search on a small library half."""
+        state = (self._store.model(), self._store.generation())
+        if self._mapped is None or self._mapped[0] != state:
+            self._mapped = (state, Matrix.of(self._store))
+        return self._mapped[1]
 
     def _require_model(self) -> None:
         made_by = self.model_id

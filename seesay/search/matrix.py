@@ -29,6 +29,7 @@ LOCK = "matrix.lock"
 FORMAT = 1
 CHUNK_ROWS = 1 << 20  # scores of one chunk are 8 MB, whatever the size of the library
 MAX_GONE = 0.25
+ALONE_ROWS = 200_000  # one thread scans these in 8 ms; several wait for each other, on a busy machine far longer
 SAMPLE = 4096  # rows that say how much scores differ
 MARGIN = 32  # rows scored again in float32 beyond those asked for: the scan's query is float16
 
@@ -106,7 +107,8 @@ class Matrix:
         scores = np.empty(0, np.float64)
         half = query.astype(VECTOR)[None]
         for start, chunk in self._chunks(positions):
-            found = np.asarray(simsimd.cdist(half, chunk, metric="dot", threads=0), np.float64).reshape(-1)
+            threads = 1 if len(chunk) <= ALONE_ROWS else 0  # 0: all
+            found = np.asarray(simsimd.cdist(half, chunk, metric="dot", threads=threads), np.float64).reshape(-1)
             take = _largest(found, wanted)
             best = np.concatenate([best, take + start])
             scores = np.concatenate([scores, found[take]])

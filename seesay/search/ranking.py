@@ -39,8 +39,9 @@ class _Page:
     items: Items
     matrix: Matrix
     query: NDArray[np.float32]
-    spread: float
     per_video: int | None
+    spread: float | None = None
+    """Of the query's scores over the library; measured when the first moment of a video comes up."""
     hits: list[Hit] = field(default_factory=list)
     pictures: set[int] = field(default_factory=set)
     videos: dict[int, _Video] = field(default_factory=dict)
@@ -67,6 +68,8 @@ class _Page:
         peak = int(np.searchsorted(line.start_s, start_s))
         if not video.free[peak] or video.num_hits == self.per_video:
             return
+        if self.spread is None:
+            self.spread = self.matrix.spread(self.query)
         first, last = grow(line.scores, peak, spread=self.spread, free=video.free)
         left, right = slopes(line.scores, first, last)
         video.free[left : right + 1] = False
@@ -103,7 +106,7 @@ def rank(
         allowed: item ids to choose from, ascending; with one item of a file all of the file's. None for all.
         per_video: ranges of one video at most; None for no limit.
     """
-    page = _Page(items, matrix, query, matrix.spread(query), per_video)
+    page = _Page(items, matrix, query, per_video)
     look = FIRST_LOOK + 4 * limit
     while True:
         ids, scores = matrix.top(query, limit=look, allowed=allowed)

@@ -409,7 +409,7 @@ def test_a_thumbnail_is_what_was_found(library, videos, photos):
         red, green, blue = np.asarray(picture, float).mean((0, 1))
         assert red > green + 50, hit
         assert red > blue + 50, hit
-        assert library.path_of(hit.id) == Path(hit.path)
+        assert library.item(hit.id).path == os.fsencode(hit.path)
     with pytest.raises(UsageError, match="the library has no item 999"):
         library.thumbnail(999)
 
