@@ -10,7 +10,7 @@ demo: $(VENV)/.base
 	$(BIN)/python demo/demo.py
 
 # Two processes of one thread each: files stay together, because what they share is made once.
-test: $(VENV)/.test
+test: $(VENV)/.test $(VENV)/.browser
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(VENV)/.lint
@@ -57,6 +57,16 @@ $(VENV)/.train: $(VENV)/.base
 $(VENV)/.test: $(VENV)/.train
 	$(PIP) --editable '.[train,serve,heic,raw,parquet,svg,plots,shots]' --requirement requirements/test.txt
 	$(PIP) --no-deps --requirement requirements/parity.txt
+	@touch $@
+
+# What the page's tests look at the page with: a Chromium that is there, else Debian's, else playwright's own.
+# Without any, those tests are skipped and say so. One make at a time asks apt-get; the others wait.
+$(VENV)/.browser: $(VENV)/.test
+	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || { \
+	  test "$$(id -u)" = 0 && command -v apt-get >/dev/null && export DEBIAN_FRONTEND=noninteractive && \
+	  apt-get -qq -o DPkg::Lock::Timeout=300 update && \
+	  apt-get -qq -y -o DPkg::Lock::Timeout=300 install --no-install-recommends chromium >/dev/null; \
+	} || $(BIN)/python -m playwright install chromium || echo "no browser could be had: the page's tests will be skipped"
 	@touch $@
 
 $(VENV)/.lint: $(VENV)/.test

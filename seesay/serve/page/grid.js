@@ -43,7 +43,7 @@ export function createGrid(root, { onOpen, onNearEnd }) {
     for (const [place, tile] of shown) {
       const isWanted = (place >= from && place < end) || tile.contains(document.activeElement);
       if (place >= hits.length || !isWanted) {
-        tile.remove();
+        drop(tile);
         shown.delete(place);
       }
     }
@@ -56,6 +56,12 @@ export function createGrid(root, { onOpen, onNearEnd }) {
     }
     root.append(fresh);
     if (laid.height - top < (1 + SCREENS_TO_FETCH) * screen) onNearEnd();
+  }
+
+  /** A thumbnail that is still on its way is not waited for. @param {HTMLElement} tile */
+  function drop(tile) {
+    tile.querySelector("img:not(.there)")?.removeAttribute("src");
+    tile.remove();
   }
 
   /** @param {number} place */
@@ -148,7 +154,7 @@ export function createGrid(root, { onOpen, onNearEnd }) {
   return {
     /** @param {Hit[]} found */
     show(found) {
-      for (const tile of shown.values()) tile.remove();
+      for (const tile of shown.values()) drop(tile);
       shown.clear();
       hits = found;
       current = 0;

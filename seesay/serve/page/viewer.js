@@ -59,7 +59,7 @@ export function createViewer({ onStep, onClosed, onMoreLike, onFolder, state }) 
   /** @param {Hit} hit */
   function makePicture(hit) {
     const picture = el("img", { class: "whole", alt: hit.name, decoding: "async" });
-    if (hit.width_px && hit.height_px) [picture.width, picture.height] = [hit.width_px, hit.height_px];
+    setShape(picture, hit);
     picture.style.backgroundImage = `url("${thumbnail(hit.id, 512)}")`; // until the original is there
     picture.onload = () => { picture.style.backgroundImage = "none"; };
     picture.onerror = () => { picture.onerror = null; picture.src = thumbnail(hit.id, 1024); }; // a kind that browsers do not show
@@ -72,13 +72,15 @@ export function createViewer({ onStep, onClosed, onMoreLike, onFolder, state }) 
     const start_s = hit.start_s ?? hit.time_s ?? 0;
     const video = el("video", { class: "whole", controls: true, playsInline: true, preload: "auto", "aria-label": hit.name });
     video.poster = thumbnail(hit.id, 1024);
-    if (hit.width_px && hit.height_px) [video.width, video.height] = [hit.width_px, hit.height_px];
+    setShape(video, hit);
     video.addEventListener("loadedmetadata", () => {
       video.currentTime = start_s;
       if (!isCalm()) video.play().catch(() => {});
     }, { once: true });
     video.addEventListener("error", () => {
-      video.replaceWith(el("img", { class: "whole", alt: hit.name, src: thumbnail(hit.id, 1024) }));
+      const still = el("img", { class: "whole", alt: hit.name, src: thumbnail(hit.id, 1024) });
+      setShape(still, hit);
+      video.replaceWith(still);
       say("This browser cannot play the video; it can be downloaded.");
     });
     video.src = `/api/items/${hit.id}/file`;
@@ -150,6 +152,13 @@ export function createViewer({ onStep, onClosed, onMoreLike, onFolder, state }) 
   }
 
   return { show, isOpen: () => dialog.open, close: () => { if (dialog.open) dialog.close(); } };
+}
+
+/** @param {HTMLElement} media @param {Hit} hit */
+function setShape(media, hit) {
+  if (!hit.width_px || !hit.height_px) return;
+  media.style.setProperty("--aspect", String(hit.width_px / hit.height_px));
+  media.style.setProperty("--most", `${2 * hit.width_px}px`);
 }
 
 /** Over a video lies the picture that was compared. @param {Hit} hit @param {HTMLElement} frame @param {import("./heat.js").Heat} heat */
