@@ -249,6 +249,32 @@ def test_the_status_line_counts_and_says_why_files_failed(visit, address):
     playwright.expect(page.locator("#errors")).to_be_hidden()
 
 
+def test_indexing_is_shown_while_it_runs(visit, address):
+    page = visit("about:blank")
+    page.route("**/api/library", with_indexing)
+    page.goto(address)
+    playwright.expect(page.locator("#status")).to_contain_text("indexing 1,200 of 9,000")
+    assert page.get_by_role("progressbar", name="Indexing").evaluate("bar => bar.position") == pytest.approx(
+        1200 / 9000
+    )
+
+
+def with_indexing(route):
+    indexing = {"done": 1200, "total": 9000, "started_at": "2026-01-01T00:00:00+00:00"}
+    route.fulfill(json={**route.fetch().json(), "indexing": indexing})
+
+
+def test_dates_and_folders_narrow_what_is_found(visit, address, media):
+    page = visit(f"{address}#q=a+flower&after=2000-01-01")
+    playwright.expect(tile(page, "flower")).to_be_visible()
+    page.locator("#under").select_option(str(media))
+    playwright.expect(tile(page, "flower")).to_be_visible()
+    page.locator("#before").fill("2000-01-02")
+    playwright.expect(page.get_by_role("heading", name="Nothing here matches")).to_be_visible()
+    page.get_by_role("button", name="Clear filters").click()
+    playwright.expect(tile(page, "flower")).to_be_visible()
+
+
 def test_the_keyboard_alone_is_enough(visit, address):
     page = visit(address)
     page.locator("#tab-search").focus()

@@ -42,6 +42,11 @@ export async function ask(path, { body, signal } = {}) {
   let answer;
   try {
     answer = await fetch(path, { ...options, signal });
+    if (answer.status === 503) { // full for a moment: once more, when it says
+      const wait_s = Math.min(3, Number(answer.headers.get("retry-after")) || 1);
+      await new Promise((done) => setTimeout(done, 1000 * wait_s));
+      answer = await fetch(path, { ...options, signal });
+    }
   } catch (error) {
     if (signal?.aborted) throw error;
     throw new ServiceError("The service does not answer. Is `seesay serve` still running?", 0);

@@ -75,6 +75,7 @@ export function createGrid(root, { onOpen, onNearEnd }) {
     fill.style.width = `${Math.round(100 * Math.min(1, Math.max(0, hit.score / Math.max(0.05, hits[0].score))))}%`;
     const picture = el("img", { alt: "", decoding: "async", draggable: false, onload: () => picture.classList.add("there") });
     picture.src = thumbnail(hit.id, side);
+    if (picture.complete) picture.classList.add("there"); // seen a moment ago: no fading in again while somebody types
     const button = el(
       "button",
       {
