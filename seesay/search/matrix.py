@@ -29,7 +29,8 @@ LOCK = "matrix.lock"
 FORMAT = 1
 CHUNK_ROWS = 1 << 20  # scores of one chunk are 8 MB, whatever the size of the library
 MAX_GONE = 0.25
-ALONE_ROWS = 200_000  # one thread scans these in 8 ms; several wait for each other, on a busy machine far longer
+# of 384 numbers: one thread scans these in some 8 ms; several wait for each other, on a busy machine far longer
+ALONE_ROWS = 200_000
 SAMPLE = 4096  # rows that say how much scores differ
 MARGIN = 32  # rows scored again in float32 beyond those asked for: the scan's query is float16
 

@@ -128,8 +128,7 @@ def search(service: Service, query: Query | Steps, asked: AskedSearch) -> dict[s
         under = None if asked.under is None else check_under(asked.under, library.roots())
         found = library.search(
             known,
-            limit=asked.limit + 1,
-            offset=offset,
+            limit=offset + asked.limit + 1,  # from the best on, which says whether anything matches
             under=under,
             after=asked.after,
             before=asked.before,
@@ -144,7 +143,7 @@ def search(service: Service, query: Query | Steps, asked: AskedSearch) -> dict[s
     except LibraryError as error:
         return _answer([], offset, asked, least=None, began=began) | {"is_match": False, "reason": str(error)}
     least = service.encoder.least_cosine(num_items) if isinstance(query, Query) and query.is_one_text else None
-    if least is not None and not asked.weak and offset == 0 and hits and hits[0].score < least:
+    if least is not None and not asked.weak and hits and hits[0].score < least:
         hits = []
     return _answer(hits, offset, asked, least=least, began=began)
 
@@ -159,11 +158,11 @@ def describe_item(row: ItemRow) -> dict[str, Any]:
 
 
 def _answer(hits: list[Hit], offset: int, asked: AskedSearch, *, least: float | None, began: float) -> dict[str, Any]:
-    page = hits[: asked.limit]
+    page = hits[offset : offset + asked.limit]
     return {
         "hits": [hit.to_dict() | describe(hit.path) for hit in page],
-        "cursor": str(offset + asked.limit) if len(hits) > asked.limit else None,
-        "is_match": bool(hits) and (least is None or offset > 0 or hits[0].score >= least),
+        "cursor": str(offset + asked.limit) if len(hits) > offset + asked.limit else None,
+        "is_match": bool(page) and (least is None or hits[0].score >= least),
         "least_cosine": least,
         "took_ms": round(1000 * (time.perf_counter() - began), 1),
     }

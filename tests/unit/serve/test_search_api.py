@@ -5,6 +5,8 @@ import json
 
 import pytest
 
+from seesay.serve.batching import BusyError
+
 
 def names(answer):
     assert answer.status_code == 200, answer.text
@@ -88,6 +90,24 @@ def test_nothing_matches_is_said_and_weak_shows_what_comes_nearest(client):
     assert (strict["is_match"], strict["hits"], strict["cursor"]) == (False, [], None)
     assert weak["hits"]
     assert weak["is_match"] is False
+    second = {"weak": True, "limit": 1, "cursor": "1"}
+    assert client.get("/api/search", params=ask | second).json()["is_match"] is False
+    assert client.get("/api/search", params=ask | second | {"weak": False}).json()["hits"] == []
+
+
+def test_when_too_many_wait_one_is_told_to_come_again(client, monkeypatch):
+    def refuse(lane, things):
+        raise BusyError("the model has more to do than it can take")
+
+    monkeypatch.setattr("seesay.serve.batching.Lane.submit", refuse)
+    for answer in (
+        client.get("/api/search", params={"q": "red"}),
+        client.post("/v1/embeddings", json={"input": "red"}),
+        client.post("/api/classify", json={"item": 1, "labels": ["red"]}),
+    ):
+        assert answer.status_code == 503
+        assert int(answer.headers["Retry-After"]) >= 1
+        assert "more to do" in answer.text
 
 
 def test_a_sequence_finds_what_follows(client):
