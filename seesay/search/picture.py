@@ -18,14 +18,21 @@ def show_item(row: ItemRow, *, side_px: int) -> Image.Image:
     Raises:
         InputError: the file cannot be read.
     """
-    path = os.fsdecode(row.path)
     # A tile shows a part, so the whole is decoded larger.
     target_px = round(side_px / (row.box.bottom - row.box.top)) if row.box else side_px
+    return fit(open_item(row, target_px=target_px), row.box, side_px=side_px)
+
+
+def open_item(row: ItemRow, *, target_px: int) -> Image.Image:
+    """The whole photograph, or frame of a video, that an item is of or is a part of.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    path = os.fsdecode(row.path)
     if row.time_s is None:
-        picture = open_picture(path, target_px=target_px)
-    else:
-        picture = frame_at(path, row.time_s, size_px=target_px)
-    return fit(picture, row.box, side_px=side_px)
+        return open_picture(path, target_px=target_px)
+    return frame_at(path, row.time_s, size_px=target_px)
 
 
 def frame_at(path: str, time_s: float, *, size_px: int | None = None) -> Image.Image:

@@ -6,7 +6,6 @@ from fastapi import APIRouter, File, Form, Request, UploadFile
 from pydantic import Field
 
 from seesay.base.errors import UsageError
-from seesay.serve.errors import NotFoundError
 from seesay.serve.queries import Asked, from_data_url
 from seesay.serve.service import Service, service_of
 from seesay.tasks.classify import DEFAULT_TEMPLATE, build_classifier, rank_labels
@@ -35,12 +34,7 @@ def classify(request: Request, asked: AskedClassify) -> dict[str, Any]:
         raise UsageError("name the picture with either image or item")
     if asked.image is not None:
         return _rank(service, service.encoder.encode_images([service.upload(from_data_url(asked.image))]), asked)
-    item_id = asked.item or 0
-    try:
-        vector_E = service.libraries.use(lambda library: library.vector_of(item_id))
-    except UsageError as error:
-        raise NotFoundError(str(error)) from error
-    return _rank(service, vector_E[None], asked)
+    return _rank(service, service.vector_of(asked.item or 0)[None], asked)
 
 
 @router.post("/classify/picture")

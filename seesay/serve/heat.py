@@ -3,16 +3,14 @@
 Shape legend: P patches a side, E embedding.
 """
 
-import os
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from seesay.base.errors import UsageError
-from seesay.inputs.pictures import open_picture
 from seesay.inputs.transform import ImageConfig
-from seesay.search.picture import frame_at
+from seesay.search.picture import open_item
 from seesay.search.query import Query
 from seesay.search.rows import ItemRow
 from seesay.serve.errors import NoHeatError
@@ -26,11 +24,7 @@ def of_item(service: Service, row: ItemRow, query: Query) -> dict[str, Any]:
         NoHeatError: the model has no patch features.
         InputError: the picture cannot be read.
     """
-    target_px = service.encoder.transform.target_px
-    path = os.fsdecode(row.path)
-    picture = (
-        open_picture(path, target_px=target_px) if row.time_s is None else frame_at(path, row.time_s, size_px=target_px)
-    )
+    picture = open_item(row, target_px=service.encoder.transform.target_px)
     try:
         patches_PPE = service.encoder.encode_patches([picture])[0]
     except UsageError as error:

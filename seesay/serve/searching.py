@@ -1,6 +1,7 @@
 """`/api/search` and what the page does with a hit: the item, its moments, why it matched."""
 
 import json
+import os
 import time
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -18,7 +19,6 @@ from seesay.search.library import Library
 from seesay.search.query import Query, Steps, Term, parse_sentence
 from seesay.search.rows import ItemRow
 from seesay.serve import heat
-from seesay.serve.errors import NotFoundError
 from seesay.serve.media import describe
 from seesay.serve.queries import MOST_HITS, AskedSearch, check_under, to_query
 from seesay.serve.service import Service, service_of
@@ -151,7 +151,7 @@ def search(service: Service, query: Query | Steps, asked: AskedSearch) -> dict[s
 def describe_item(row: ItemRow) -> dict[str, Any]:
     """An item as every answer says it."""
     kind = "image" if row.time_s is None else "moment"
-    found: dict[str, Any] = {"id": row.id, "kind": kind, **describe(row.path.decode("utf-8", "surrogateescape"))}
+    found: dict[str, Any] = {"id": row.id, "kind": kind, **describe(os.fsdecode(row.path))}
     if row.time_s is not None:
         found |= {"start_s": row.start_s, "end_s": row.end_s, "time_s": row.time_s}
     return found if row.box is None else found | {"box": row.box._asdict()}
@@ -169,13 +169,7 @@ def _answer(hits: list[Hit], offset: int, asked: AskedSearch, *, least: float | 
 
 
 def _query(service: Service, asked: AskedSearch) -> Query | Steps:
-    def vector_of(item_id: int) -> NDArray[np.float32]:
-        try:
-            return service.libraries.use(lambda library: library.vector_of(item_id))
-        except UsageError as error:
-            raise NotFoundError(str(error)) from error
-
-    return to_query(asked, vector_of, service.upload)
+    return to_query(asked, service.vector_of, service.upload)
 
 
 def _known(query: Query | Steps, service: Service) -> NDArray[np.float32] | Steps:
@@ -191,7 +185,7 @@ def _marks(service: Service, item_id: int, query: Query | Steps) -> dict[str, An
     if row.time_s is None:
         return {"moments": []}
     known = _known(query, service)
-    path = row.path.decode("utf-8", "surrogateescape")
+    path = os.fsdecode(row.path)
     hits = service.libraries.use(
         lambda library: library.search(known, limit=NUM_MARKS, under=path, only="video", per_video=None)
     )

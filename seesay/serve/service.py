@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
+import numpy as np
 from fastapi import Request
+from numpy.typing import NDArray
 from PIL import Image
 
 from seesay.base.errors import UsageError
@@ -52,6 +54,17 @@ class Service:
         """
         try:
             return self.libraries.use(lambda library: library.item(item_id))
+        except UsageError as error:
+            raise NotFoundError(str(error)) from error
+
+    def vector_of(self, item_id: int) -> NDArray[np.float32]:
+        """(E,) of an item of the library.
+
+        Raises:
+            NotFoundError: there is none with this id.
+        """
+        try:
+            return self.libraries.use(lambda library: library.vector_of(item_id))
         except UsageError as error:
             raise NotFoundError(str(error)) from error
 
