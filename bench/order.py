@@ -1,6 +1,6 @@
 """What each way to see several frames can tell of their order: the clips of a pair differ in nothing else.
 
-    python bench/order.py [--steps 600] [--sheet sheet.png]
+    python bench/order.py [--stills 700] [--steps 600] [--sheet sheet.png]
 
 Clips are made of photographs (scikit-image's and scikit-learn's, which `make demo` brings): a part of one moves over a
 part of another. The second label of each pair is the first one in reverse: left and right, grow and shrink, appear and
@@ -8,9 +8,9 @@ vanish. So the same pictures belong to both, the mean of their vectors is the sa
 gets exactly half. Each model is a small vision transformer trained by `seesay train` itself, beside the starter's text
 tower, which stays. It is judged on photographs that it has not seen.
 
-With `--stills N` the image tower first sees single pictures with words for where a thing is, how large and how faint,
-for N steps, as CLIP has seen pictures before ActionCLIP begins: a head gets one vector a frame, and can learn nothing
-of an order from vectors that say no place. `--lr` is the towers' rate; a temporal part always learns at 1e-3.
+For `--stills` steps the image tower first sees single pictures with words for where a thing is, how large and how
+faint, as CLIP has seen pictures before ActionCLIP begins: a head gets one vector a frame, and can learn nothing of an
+order from vectors that say no place. `--lr` is the towers' rate; a temporal part always learns at 1e-3.
 """
 
 import argparse
@@ -66,8 +66,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=600)
     parser.add_argument("--clips", type=int, default=150, help="clips of each label to train on; a fifth to test")
-    parser.add_argument("--stills", type=int, default=0, help="steps of 64 single pictures before")
-    parser.add_argument("--lr", type=float, default=1e-3)
+    parser.add_argument("--stills", type=int, default=700, help="steps of 64 single pictures before")
+    parser.add_argument("--lr", type=float, default=3e-4)
     parser.add_argument("--ways", nargs="*", default=list(WAYS))
     parser.add_argument("--sheet", type=Path)
     arguments = parser.parse_args()
