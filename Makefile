@@ -19,7 +19,7 @@ lint: $(VENV)/.lint
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Makes the shipped model again from public packages: a quarter of an hour on two cores.
+# Makes the shipped model again from public packages: half an hour on two cores.
 starter: $(VENV)/.train
 	$(BIN)/python -m seesay.training.recipes.starter
 

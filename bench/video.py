@@ -34,9 +34,11 @@ WIDTH, HEIGHT = 1920, 1080
 def pictures(folder: Path | None) -> Iterator[av.VideoFrame]:
     """Endless frames of 1080p."""
     clips = sorted(folder.iterdir()) if folder else []
+    clouds = Image.effect_noise((WIDTH // 4, HEIGHT // 8), 60).convert("RGB").resize((2 * WIDTH, HEIGHT))
     for number in itertools.count():
         if not clips:
-            image = Image.effect_noise((WIDTH // 8, HEIGHT // 8), 60).convert("RGB").resize((WIDTH, HEIGHT))
+            left = number * 5 % WIDTH  # a pan: noise of its own in every picture made 28 Mbit/s, ten times a film's
+            image = clouds.crop((left, 0, left + WIDTH, HEIGHT))
             draw = ImageDraw.Draw(image)
             draw.ellipse((number * 7 % WIDTH, 300, number * 7 % WIDTH + 400, 700), fill=(200, number % 256, 60))
             yield av.VideoFrame.from_ndarray(np.asarray(image), "rgb24")

