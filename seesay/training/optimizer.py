@@ -66,6 +66,15 @@ def rate_factor(step: int, steps: int, warmup: int) -> float:
     return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
 
 
+def warm_then_linear(
+    optimizer: torch.optim.Optimizer, *, steps: int, warmup_steps: int
+) -> torch.optim.lr_scheduler.LambdaLR:
+    """For runs of minutes: up to the full rate within `warmup_steps`, and down to nothing at the last step."""
+    return torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: min(1.0, (step + 1) / warmup_steps) * (1 - step / steps)
+    )
+
+
 def clip_gradients(model: nn.Module, longest: float) -> float:
     """Shorten the gradient to `longest` where it is longer, 0 for never; returns its length."""
     parameters = [parameter for parameter in model.parameters() if parameter.grad is not None]

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from seesay.inputs.transform import ImageTransform
 from seesay.models.clip import Clip, normalize_pixels
+from seesay.training.optimizer import warm_then_linear
 from seesay.training.wise import mix
 
 log = logging.getLogger("seesay.training.small_pictures")
@@ -75,9 +76,7 @@ def teach_small_pictures(
     tower = cast(nn.Module, clip.image_tower)
     before = {name: tensor.clone() for name, tensor in tower.state_dict().items()}
     optimizer = torch.optim.AdamW(tower.parameters(), lr=config.lr, weight_decay=0.0)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: min(1.0, (step + 1) / config.warmup_steps) * (1 - step / config.steps)
-    )
+    schedule = warm_then_linear(optimizer, steps=config.steps, warmup_steps=config.warmup_steps)
     losses = []
     for step in range(config.steps):
         rows_B = random.integers(len(pictures), size=config.batch_size)

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from seesay.models.clip import Mlp
 from seesay.training.alignment import Matrix
+from seesay.training.optimizer import warm_then_linear
 
 log = logging.getLogger("seesay.training.text_side")
 
@@ -63,9 +64,7 @@ def train_text_side(
     rates = ((projection.affine, 1.0), (projection.up, 30.0), (projection.down, 1.0))
     groups = [{"params": list(part.parameters()), "lr": config.lr * rate} for part, rate in rates]
     optimizer = torch.optim.AdamW(groups, weight_decay=config.weight_decay)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: min(1.0, (step + 1) / config.warmup_steps) * (1 - step / config.steps)
-    )
+    schedule = warm_then_linear(optimizer, steps=config.steps, warmup_steps=config.warmup_steps)
     losses = []
     for step in range(config.steps):
         rows_B = torch.multinomial(shares_N, config.batch_size, replacement=True)

@@ -10,7 +10,7 @@ from seesay.data.loader import Batch
 from seesay.models.clip import build
 from seesay.training.config import ModelConfig, OptimConfig, TrainConfig
 from seesay.training.losses.world import ALONE
-from seesay.training.optimizer import make_optimizers, rate_factor
+from seesay.training.optimizer import make_optimizers, rate_factor, warm_then_linear
 from seesay.training.step import Stepper, find_loss, to_device
 from seesay.training.trainee import dress
 
@@ -148,3 +148,14 @@ def test_the_rate_warms_up_and_follows_a_cosine():
     assert rate_factor(9, 100, 10) == rate_factor(10, 100, 10) == 1.0
     assert rate_factor(55, 100, 10) == pytest.approx(0.5)
     assert rate_factor(100, 100, 10) == pytest.approx(0.0)
+
+
+def test_a_short_run_warms_up_and_goes_down_in_a_line():
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=2.0)
+    schedule = warm_then_linear(optimizer, steps=10, warmup_steps=2)
+    rates = []
+    for _ in range(11):
+        rates += schedule.get_last_lr()
+        optimizer.step()
+        schedule.step()
+    np.testing.assert_allclose(rates, 2 * np.array([0.5, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.0]), atol=1e-9)
