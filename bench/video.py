@@ -14,7 +14,6 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
 
@@ -25,7 +24,7 @@ from PIL import Image, ImageDraw
 
 import seesay
 from seesay.encoders.encoder import Encoder
-from seesay.inputs.video import Every, KeyFrames, Sampling, frames
+from seesay.inputs.video import Every, KeyFrames, Sampling, map_frames
 
 RATE, BATCH = 30, 32
 WIDTH, HEIGHT = 1920, 1080
@@ -60,18 +59,13 @@ def make_film(path: Path, folder: Path | None, *, seconds: int, group: int) -> N
 
 
 def ours(path: Path, sampling: Sampling, encoder: Encoder | None) -> int:
-    """Read in one thread, encode in another, a batch at a time."""
-    size_px = encoder.transform.target_px if encoder else 224
-    shown = frames(path, sampling, size_px=size_px)
+    """Read in threads, as indexing does, and encode a batch at a time beside them."""
     if encoder is None:
-        return sum(1 for _ in shown)
+        return sum(1 for _ in map_frames(lambda frame: frame.image, path, sampling, size_px=224))
     transform, num_vectors = encoder.transform, 0
-    with ThreadPoolExecutor(1) as pool:
-        read = lambda: [transform(frame.image) for frame in itertools.islice(shown, BATCH)]  # noqa: E731
-        ahead = pool.submit(read)
-        while pixels := ahead.result():
-            ahead = pool.submit(read)
-            num_vectors += len(encoder.encode_pixels(np.stack(pixels)))
+    read = map_frames(lambda frame: transform(frame.image), path, sampling, size_px=transform.target_px)
+    while pixels := list(itertools.islice(read, BATCH)):
+        num_vectors += len(encoder.encode_pixels(np.stack(pixels)))
     return num_vectors
 
 

@@ -1,7 +1,7 @@
 """From files to pieces ready for a model: digests, decoding, tiles, the moments of a video. Threads live here.
 
     pictures: a pool of threads, one file each ─→ a chunk with all its pieces
-    videos:   one at a time, decoded in a thread ahead of the model ─→ a chunk for every moment, as they come
+    videos:   one at a time, decoded in threads ahead of the model ─→ a chunk for every moment, as they come
 
 Memory is bounded by what may wait, whatever the length of a video. It must not know the store or the model.
 """
@@ -9,11 +9,11 @@ Memory is bounded by what may wait, whatever the length of a video. It must not 
 import hashlib
 import os
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import islice
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,7 @@ from PIL import Image
 from seesay.base.errors import InputError, MissingExtraError
 from seesay.inputs.pictures import open_picture
 from seesay.inputs.transform import ImageTransform
-from seesay.inputs.video import Frame, frames, is_video, read_info
+from seesay.inputs.video import Frame, is_video, map_frames, read_info
 from seesay.search import tiles
 from seesay.search.detail import Detail
 from seesay.search.rows import Box, ErrorRow
@@ -163,7 +163,7 @@ def error_row(wanted: Wanted, error: Exception) -> ErrorRow:
 
 
 def read_video(wanted: Wanted, digest: bytes, transform: ImageTransform) -> Iterator[Chunk]:
-    """The moments of a video, from where it was left; decoded in a thread, at most `AHEAD` moments ahead.
+    """The moments of a video, from where it was left; decoded in threads that are at most `AHEAD` moments ahead.
 
     A moment ends where the next one begins, so it comes when that one is there. It begins with its frame, or, of a
     shot, with that: its frame is in the middle.
@@ -172,40 +172,28 @@ def read_video(wanted: Wanted, digest: bytes, transform: ImageTransform) -> Iter
         InputError: nothing in the file can be shown.
         OSError: it cannot be reached, or not any more.
     """
-    count = AHEAD_WITH_TILES if wanted.detail.tiles else AHEAD
-    yield from _in_thread(_moments(wanted, digest, transform), count // 2)
-
-
-def _in_thread(chunks: Generator[Chunk], count: int) -> Iterator[Chunk]:
-    """The same chunks; while the caller works on `count` of them, a thread makes the next."""
-    pool = ThreadPoolExecutor(1, thread_name_prefix="seesay-decode")
-    try:
-        upcoming = pool.submit(lambda: list(islice(chunks, count)))
-        while taken := upcoming.result():
-            upcoming = pool.submit(lambda: list(islice(chunks, count)))
-            yield from taken
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-        chunks.close()
-
-
-def _moments(wanted: Wanted, digest: bytes, transform: ImageTransform) -> Generator[Chunk]:
     path, detail = os.fsdecode(wanted.path), wanted.detail
     problems: list[str] = []
     target_px = tiles.decode_px(transform.target_px) if detail.tiles else transform.target_px
-    from_s = wanted.position_s or 0.0
-    shown = frames(path, detail.moments, size_px=target_px, from_s=from_s, on_error=problems.append)
+    shown = map_frames(
+        partial(_seen, transform=transform, has_tiles=detail.tiles),
+        path,
+        detail.moments,
+        size_px=target_px,
+        from_s=wanted.position_s or 0.0,
+        on_error=problems.append,
+        num_ahead=(AHEAD_WITH_TILES if detail.tiles else AHEAD) // 2,
+    )
     is_first = wanted.position_s is None
-    before: Frame | None = None
+    before: _Seen | None = None
     step_s = 0.0
     try:
-        for frame in shown:
+        for seen in shown:
             if before is not None:
-                step_s = frame.time_s - before.time_s
-                end_s = frame.shot_s[0] if frame.shot_s else frame.time_s
-                yield _chunk(wanted, digest, transform, before, end_s=end_s, is_first=is_first)
+                step_s = seen.time_s - before.time_s
+                yield _chunk(wanted, digest, before, end_s=seen.start_s, is_first=is_first)
                 is_first = False
-            before = frame
+            before = seen
     except InputError as error:
         if before is None and is_first:
             raise
@@ -217,7 +205,7 @@ def _moments(wanted: Wanted, digest: bytes, transform: ImageTransform) -> Genera
         # What the file declares is not to be trusted where something was wrong with it, or where it has ended before.
         declared_s = 0.0 if problem else read_info(path).duration_s
         end_s = declared_s if declared_s > before.time_s else before.time_s + step_s
-        last = _chunk(wanted, digest, transform, before, end_s=end_s, is_first=is_first)
+        last = _chunk(wanted, digest, before, end_s=end_s, is_first=is_first)
         yield replace(last, next_s=None, problem=problem)
     elif is_first:
         raise InputError(problem or "a video without a single picture")
@@ -225,15 +213,26 @@ def _moments(wanted: Wanted, digest: bytes, transform: ImageTransform) -> Genera
         yield Chunk(wanted=wanted, digest=digest, pieces=(), detail=detail.to_text(), is_first=False, problem=problem)
 
 
-def _chunk(
-    wanted: Wanted, digest: bytes, transform: ImageTransform, frame: Frame, *, end_s: float, is_first: bool
-) -> Chunk:
+class _Seen(NamedTuple):
+    """A frame as a model takes it: what is left of it once its picture was let go."""
+
+    time_s: float
+    start_s: float
+    pieces: tuple[Piece, ...]
+
+
+def _seen(frame: Frame, transform: ImageTransform, *, has_tiles: bool) -> _Seen:
+    start_s = frame.shot_s[0] if frame.shot_s else frame.time_s
+    return _Seen(frame.time_s, start_s, tuple(_pieces(frame.image, transform, has_tiles=has_tiles)))
+
+
+def _chunk(wanted: Wanted, digest: bytes, seen: _Seen, *, end_s: float, is_first: bool) -> Chunk:
     return Chunk(
         wanted=wanted,
         digest=digest,
-        pieces=tuple(_pieces(frame.image, transform, has_tiles=wanted.detail.tiles)),
+        pieces=seen.pieces,
         detail=wanted.detail.to_text(),
-        times_s=(frame.shot_s[0] if frame.shot_s else frame.time_s, end_s, frame.time_s),
+        times_s=(seen.start_s, end_s, seen.time_s),
         is_first=is_first,
         next_s=end_s,
     )

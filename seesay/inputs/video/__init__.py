@@ -10,6 +10,7 @@
 * A moment is the picture that is on the screen at that time: the last one that has begun.
 * `frames(..., from_s=t)` gives exactly the frames of the whole run whose time is t or later, without reading what is
   before. So a caller that was interrupted goes on with the time of the last frame it has kept.
+* `map_frames` gives the same frames, ready for a model, and reads a long film with two threads.
 
 Importing this is cheap; PyAV is imported with the first file. Must not know a model, beyond how many pixels it takes.
 """
@@ -20,6 +21,7 @@ from seesay.inputs.video.info import VIDEO_SUFFIXES, VideoInfo, is_video, read_i
 from seesay.inputs.video.reading import frames
 from seesay.inputs.video.sampling import At, Every, KeyFrames, Sampling, Shots, Uniform
 from seesay.inputs.video.shots import color_histogram, find_cuts
+from seesay.inputs.video.spans import map_frames
 
 __all__ = [
     "ANIMATION_SUFFIXES",
@@ -36,5 +38,6 @@ __all__ = [
     "find_cuts",
     "frames",
     "is_video",
+    "map_frames",
     "read_info",
 ]

@@ -171,13 +171,30 @@ class AtChoice:
         return math.inf
 
 
-def choice_for(sampling: Every | KeyFrames | At, from_s: float) -> Choice:
-    """The way of taking pictures that a sampling asks for, from a time on."""
+class Until:
+    """Of another choice, what is shown before a time."""
+
+    def __init__(self, choice: Choice, until_s: float) -> None:
+        self._choice, self._until_s = choice, until_s
+        self.start_s = choice.start_s
+
+    def advance(self, timeline: Timeline) -> float:
+        """See `Choice`."""
+        settled_s = self._choice.advance(timeline)
+        timeline.wanted.difference_update([time_s for time_s in timeline.wanted if time_s >= self._until_s])
+        return settled_s if settled_s < self._until_s else math.inf
+
+
+def choice_for(sampling: Every | KeyFrames | At, from_s: float, until_s: float = math.inf) -> Choice:
+    """The way of taking pictures that a sampling asks for, from a time on and until another."""
+    choice: Choice
     if isinstance(sampling, Every):
-        return EveryChoice(sampling, from_s)
-    if isinstance(sampling, KeyFrames):
-        return KeyChoice(sampling, from_s)
-    return AtChoice(sampling.times_s)
+        choice = EveryChoice(sampling, from_s)
+    elif isinstance(sampling, KeyFrames):
+        choice = KeyChoice(sampling, from_s)
+    else:
+        choice = AtChoice(sampling.times_s)
+    return choice if until_s == math.inf else Until(choice, until_s)
 
 
 def _first(key: float | None, shown: float | None, times: Sequence[float]) -> float:

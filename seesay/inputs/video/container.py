@@ -1,5 +1,6 @@
 """An open video file: its stream, its clock, what it says of itself, and what went wrong while reading it."""
 
+import math
 import os
 import stat
 from collections import deque
@@ -25,6 +26,7 @@ from seesay.inputs.video.picture import quarter_turns
 # Nothing but this file is opened: a playlist that is called .mp4 must not reach for others, or for the network.
 _OPTIONS = {"protocol_whitelist": "file"}
 _NO_TIMES = frozenset({"avi"})  # containers whose times are those of decoding, whatever they call them
+_INDEXED = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"})  # those in which any time is found exactly
 _MAX_BROKEN_READS = 100
 _MAX_AHEAD = 1000  # packets that are not shown, before the first that is
 
@@ -54,6 +56,24 @@ class Damage:
         """A picture that the decoder marked as damaged, or never gave."""
         self.first_picture_s = min(self.first_picture_s, time_s) if self.num_pictures else time_s
         self.num_pictures += 1
+
+    def add(self, other: "Damage") -> None:
+        """What another reading passed over, of other parts of the same file."""
+        if other.num_packets and (not self.num_packets or _at(other.first_s) < _at(self.first_s)):
+            self.reason, self.first_s = other.reason, other.first_s
+        self.num_packets += other.num_packets
+        if other.num_pictures:
+            first_s = min(self.first_picture_s, other.first_picture_s)
+            self.first_picture_s = first_s if self.num_pictures else other.first_picture_s
+        self.num_pictures += other.num_pictures
+        self.num_late += other.num_late
+        if other.ends_s is not None:
+            self.ends_s, self.declared_s = other.ends_s, other.declared_s
+
+    @property
+    def why_empty(self) -> str:
+        """The reason that there is not one picture."""
+        return next(iter(self.sentences()), "the file holds not one picture")
 
     def sentences(self) -> Iterator[str]:
         """One for each kind of damage."""
@@ -92,6 +112,10 @@ class OpenVideo:
         """The ticks of the first picture, our 0."""
         self.has_times = self.container.format.name not in _NO_TIMES and all(packet.pts is not None for packet in first)
         """Whether packets say when their pictures are shown."""
+        self.is_indexed = self.has_times and self.container.format.name in _INDEXED
+        """Whether any time is found without reading what is before."""
+        self.end_s: float | None = None
+        """Where the last picture ends, once a reading has come there."""
 
     def _open(self) -> None:
         self.damage = Damage()
@@ -156,18 +180,34 @@ class OpenVideo:
         """
         back_s = 0.0
         while time_s - back_s > 0:
-            target = self.origin + int((time_s - back_s) / self.time_base)
-            self._ahead.clear()
-            try:
-                self.container.seek(target, stream=self.stream, backward=True)
-                key = next((packet for packet in self.packets() if packet.is_keyframe and packet.pts is not None), None)
-            except (av.FFmpegError, OSError):
-                key = None  # it cannot be sought there
-            if key is not None and key.pts is not None and self.time_s(key.pts) <= time_s:
-                self._ahead.append(key)
+            key_s = self._seek_key(time_s - back_s)
+            if key_s is not None and key_s <= time_s:
                 return
             back_s = 2 * back_s + 5
         self.rewind()
+
+    def edge(self, time_s: float) -> float:
+        """When the key frame is shown that the index has for `time_s`; `time_s` where it has none. The reading moves.
+
+        Later times have later edges, and the same ones whenever they are asked for.
+        """
+        damage, self.damage = self.damage, Damage()  # what is met on the way is met again by who reads there
+        key_s = self._seek_key(time_s)
+        self.damage = damage
+        return time_s if key_s is None or key_s > time_s else key_s
+
+    def _seek_key(self, time_s: float) -> float | None:
+        """Seek once, and go to the first key frame there; when it is shown, or None if there is none."""
+        self._ahead.clear()
+        try:
+            self.container.seek(self.origin + int(time_s / self.time_base), stream=self.stream, backward=True)
+            key = next((packet for packet in self.packets() if packet.is_keyframe and packet.pts is not None), None)
+        except (av.FFmpegError, OSError):
+            return None  # it cannot be sought there
+        if key is None or key.pts is None:
+            return None
+        self._ahead.append(key)
+        return self.time_s(key.pts)
 
     def rewind(self) -> None:
         """Go to the beginning: by opening the file anew, since not every container can seek there."""
@@ -247,6 +287,10 @@ def read_stream_info(video: OpenVideo) -> VideoInfo:
         start_s=float(video.origin * video.time_base),
         is_hdr=int(stream.codec_context.color_trc) in HDR_CURVES,
     )
+
+
+def _at(time_s: float | None) -> float:
+    return math.inf if time_s is None else time_s
 
 
 def _check_file(path: str | os.PathLike[str]) -> None:

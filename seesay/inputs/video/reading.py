@@ -7,6 +7,7 @@ does not (AVI, bare streams), everything is decoded from the beginning, and deci
 """
 
 import heapq
+import math
 from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -91,23 +92,28 @@ def _stream_frames(
         if isinstance(sampling, Uniform):
             sampling = At(middles(_end_s(video), sampling.count))
         is_empty = True
-        for time_s, frame in _at(video, sampling) if isinstance(sampling, At) else _chosen(video, sampling, from_s):
+        for time_s, frame in _at(video, sampling) if isinstance(sampling, At) else chosen(video, sampling, from_s):
             is_empty = False
             if time_s >= from_s:
                 yield Frame(time_s, to_picture(frame))
         for sentence in video.damage.sentences():
             on_error(sentence)
         if is_empty and not from_s and sampling != At(()):
-            raise InputError(next(iter(video.damage.sentences()), "the file holds not one picture"))
+            raise InputError(video.damage.why_empty)
 
 
-def _chosen(video: "OpenVideo", sampling: Every | KeyFrames, from_s: float) -> "Iterator[tuple[float, VideoFrame]]":
-    """The pictures that a choice wants, with their times."""
+def chosen(
+    video: "OpenVideo", sampling: Every | KeyFrames, from_s: float, until_s: float = math.inf
+) -> "Iterator[tuple[float, VideoFrame]]":
+    """The pictures that a choice wants, with their times: a few before `from_s` it may be, none from `until_s` on.
+
+    An end needs a video that `has_times`.
+    """
     if not video.has_times:
         step_s = sampling.seconds if isinstance(sampling, Every) else sampling.at_most_s
         yield from _chosen_decoded(video, choice_for(Every(seconds=step_s, slack_s=0.0), from_s))
         return
-    choice = choice_for(sampling, from_s)
+    choice = choice_for(sampling, from_s, until_s)
     if choice.start_s > _SEEK_APART_S:
         video.seek(choice.start_s)
     yield from _chosen_planned(video, choice)
@@ -175,6 +181,7 @@ def _chosen_planned(video: "OpenVideo", choice: Choice) -> "Iterator[tuple[float
 
 
 def _note_end(video: "OpenVideo", end_s: float) -> None:
+    video.end_s = end_s
     declared_s = video.declared_s()
     if declared_s - end_s > _MISSING_S:
         video.damage.ends_s, video.damage.declared_s = end_s, declared_s
@@ -195,7 +202,7 @@ def _chosen_decoded(video: "OpenVideo", choice: Choice) -> "Iterator[tuple[float
             if shown[0] in timeline.wanted:
                 timeline.wanted.remove(shown[0])
                 yield shown
-        if settled_s == float("inf"):
+        if settled_s == math.inf:
             return
         timeline.forget(settled_s)
     timeline.finish(end_s)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from videos import number_of, write_video
 
-from seesay.inputs.video import At, Every, KeyFrames, Sampling, frames
+from seesay.inputs.video import At, Every, KeyFrames, Sampling, frames, map_frames
 
 MS = Fraction(1, 1000)
 EARLY_S = 0.0006  # Matroska rounds to milliseconds
@@ -92,6 +92,29 @@ def test_going_on_from_any_moment_gives_the_same_frames(
     for from_s in (whole[1][0], whole[len(whole) // 2][0], whole[-1][0], whole[-2][0] + 0.01):
         rest = [(frame.time_s, number_of(frame.image)) for frame in frames(path, sampling, from_s=from_s)]
         assert rest == [frame for frame in whole if frame[0] >= from_s]
+
+
+@pytest.mark.parametrize("sampling", SAMPLINGS, ids=str)
+@pytest.mark.parametrize(("kind", "rate"), CASES)
+def test_read_in_spans_by_two_threads_the_frames_are_the_same(
+    made, kind: str, rate: str, sampling: Sampling, monkeypatch
+) -> None:
+    monkeypatch.setattr("seesay.inputs.video.reading._SEEK_APART_S", 0.1)
+    monkeypatch.setattr("seesay.inputs.video.spans.SPAN_S", 0.4)
+    path, _ = made(kind, rate)
+    whole = [(frame.time_s, number_of(frame.image)) for frame in frames(path, sampling)]
+    problems: list[str] = []
+    for from_s in (0.0, whole[1][0], whole[len(whole) // 2][0] + 0.01):
+        found = map_frames(
+            lambda frame: (frame.time_s, number_of(frame.image)),
+            path,
+            sampling,
+            from_s=from_s,
+            on_error=problems.append,
+            num_ahead=2,
+        )
+        assert list(found) == [frame for frame in whole if frame[0] >= from_s]
+    assert not problems
 
 
 @pytest.mark.parametrize(("kind", "rate"), CASES)

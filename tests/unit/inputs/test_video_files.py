@@ -2,6 +2,7 @@
 
 import gc
 import os
+import threading
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -16,6 +17,7 @@ from seesay.base.errors import InputError, UsageError
 from seesay.inputs.video import (
     At,
     Every,
+    Frame,
     KeyFrames,
     Shots,
     Uniform,
@@ -24,6 +26,7 @@ from seesay.inputs.video import (
     frames,
     hdr,
     is_video,
+    map_frames,
     read_info,
 )
 
@@ -31,10 +34,18 @@ TIMES = [40 * number for number in range(100)]
 EACH = Every(seconds=0.2, slack_s=0.0)
 
 
+def timed(frame: Frame) -> tuple[float, int]:
+    return frame.time_s, number_of(frame.image)
+
+
 def read(path: Path, sampling=EACH) -> tuple[list[tuple[float, int]], list[str]]:
     problems: list[str] = []
-    found = [(frame.time_s, number_of(frame.image)) for frame in frames(path, sampling, on_error=problems.append)]
-    return found, problems
+    return [timed(frame) for frame in frames(path, sampling, on_error=problems.append)], problems
+
+
+def read_in_spans(path: Path) -> tuple[list[tuple[float, int]], list[str]]:
+    problems: list[str] = []
+    return list(map_frames(timed, path, EACH, on_error=problems.append)), problems
 
 
 def place_of(path: Path, time_s: float) -> tuple[int, int]:
@@ -45,8 +56,20 @@ def place_of(path: Path, time_s: float) -> tuple[int, int]:
         return next((p.pos, p.size) for p in packets if abs((p.pts - first) * p.time_base - time_s) < 0.001)
 
 
+def with_index_first(source: Path, path: Path) -> Path:
+    with av.open(str(source)) as whole, av.open(str(path), "w", options={"movflags": "faststart"}) as copy:
+        stream = copy.add_stream_from_template(whole.streams.video[0])
+        for packet in whole.demux(video=0):
+            if packet.size:
+                packet.stream = stream
+                copy.mux(packet)
+    return path
+
+
 @pytest.mark.parametrize(("codec", "suffix"), [("libx264", "mp4"), ("libx265", "mp4"), ("libvpx-vp9", "webm")])
-def test_a_corrupt_packet_costs_what_refers_to_it_and_nothing_else(tmp_path: Path, codec: str, suffix: str) -> None:
+def test_a_corrupt_packet_costs_what_refers_to_it_and_nothing_else(
+    tmp_path: Path, codec: str, suffix: str, monkeypatch
+) -> None:
     path = write_video(tmp_path / f"whole.{suffix}", TIMES, codec=codec)
     whole, problems = read(path)
     assert not problems
@@ -60,10 +83,12 @@ def test_a_corrupt_packet_costs_what_refers_to_it_and_nothing_else(tmp_path: Pat
     # groups are of 12 pictures: 36 to 47, and at most the reordered ones before
     sound = [(time_s, number) for time_s, number in whole if not 33 <= number < 48]
     assert [frame for frame in found if not 33 <= round(frame[0] / 0.04) < 48] == sound
+    monkeypatch.setattr("seesay.inputs.video.spans.SPAN_S", 0.5)
+    assert read_in_spans(path) == (found, problems)
 
 
 @pytest.mark.parametrize(("codec", "suffix"), [("libx264", "mkv"), ("libvpx-vp9", "webm"), ("libx264", "flv")])
-def test_a_file_cut_short_gives_what_it_holds_and_says_so(tmp_path: Path, codec: str, suffix: str) -> None:
+def test_a_file_cut_short_gives_what_it_holds_and_says_so(tmp_path: Path, codec: str, suffix: str, monkeypatch) -> None:
     path = write_video(tmp_path / f"cut.{suffix}", TIMES, codec=codec)
     whole, _ = read(path)
     path.write_bytes(path.read_bytes()[: int(path.stat().st_size * 0.6)])
@@ -71,6 +96,43 @@ def test_a_file_cut_short_gives_what_it_holds_and_says_so(tmp_path: Path, codec:
     assert 5 < len(found) < len(whole)
     assert found[:-1] == whole[: len(found) - 1]
     assert any("cut short: its pictures end at" in problem for problem in problems)
+    monkeypatch.setattr("seesay.inputs.video.spans.SPAN_S", 0.5)
+    assert read_in_spans(path) == (found, problems)
+
+
+def test_an_mp4_that_lost_its_end_gives_what_it_holds(tmp_path: Path, monkeypatch) -> None:
+    path = with_index_first(write_video(tmp_path / "whole.mp4", TIMES), tmp_path / "cut.mp4")
+    whole, _ = read(path)
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * 0.6)])
+    found, problems = read(path)
+    assert 5 < len(found) < len(whole)
+    assert problems
+    monkeypatch.setattr("seesay.inputs.video.spans.SPAN_S", 0.5)
+    assert read_in_spans(path) == (found, problems)
+
+
+def test_without_a_sound_picture_the_two_threads_say_so_too(tmp_path: Path, monkeypatch) -> None:
+    path = write_video(tmp_path / "broken.mp4", TIMES)
+    content = bytearray(path.read_bytes())
+    start, end = content.index(b"mdat") + 4, content.index(b"moov") - 4
+    content[start:end] = bytes(end - start)
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="damaged"):
+        read(path)
+    monkeypatch.setattr("seesay.inputs.video.spans.SPAN_S", 0.5)
+    with pytest.raises(InputError, match="damaged"):
+        read_in_spans(path)
+
+
+def test_who_takes_no_more_frames_stops_the_threads(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("seesay.inputs.video.spans.SPAN_S", 0.5)
+    path = write_video(tmp_path / "long.mp4", TIMES)
+    found = map_frames(timed, path, EACH, num_ahead=1)
+    assert next(found) == (0.0, 0)
+    names = [thread.name for thread in threading.enumerate()]
+    assert sum(name.startswith("seesay-decode") for name in names) == 2
+    found.close()
+    assert not any(thread.name.startswith("seesay-decode") for thread in threading.enumerate())
 
 
 def test_a_recording_without_its_index_is_an_error_that_says_so(tmp_path: Path) -> None:

@@ -223,7 +223,7 @@ def test_a_video_on_a_drive_that_is_pulled_out_keeps_what_was_read(library, vide
 
     with pytest.raises(KeyboardInterrupt):
         library.add(videos, report=stop)
-    monkeypatch.setattr("seesay.search.reading.frames", pull_out)
+    monkeypatch.setattr("seesay.search.reading.map_frames", pull_out)
     assert library.add(videos) == Summary(failed=1)
     monkeypatch.undo()
     assert len(library) == 32
