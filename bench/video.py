@@ -1,11 +1,12 @@
 """How fast a 1080p film becomes vectors, beside clifs's way: OpenCV, every frame decoded and converted.
 
-    python bench/video.py [--seconds 60] [--videos FOLDER] [--group 60 250]
+    python bench/video.py [--seconds 120] [--videos FOLDER] [--group 30 60 250]
 
 The film is h264 at 30 frames a second, made here with x264's defaults from the clips in FOLDER (without one, from
-drawings that move), once for each length of a group of pictures: 60 is what streaming and most cameras use or exceed,
-250 is x264's default. "x" is seconds of film a second. Limits: the starter takes some 8 ms of one core a picture;
-FFmpeg decodes a 1080p frame in some 3 ms of one core, so decoding all of 30 frames a second ends near 20x on two.
+drawings that move), once for each length of a group of pictures: 30 is what Android's recorder writes (a key frame a
+second), 60 is common for streaming, 250 is x264's default. "x" is seconds of film a second. Limits: the starter takes
+some 8 ms of one core a picture; FFmpeg decodes a 1080p frame in some 3 ms of one core (a key frame in 20), so decoding
+all of 30 frames a second ends near 20x on two.
 """
 
 import argparse
@@ -103,9 +104,9 @@ def measure(title: str, seconds: int, work: Callable[[], int]) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--seconds", type=int, default=120)
     parser.add_argument("--videos", type=Path)
-    parser.add_argument("--group", type=int, nargs="+", default=[60, 250])
+    parser.add_argument("--group", type=int, nargs="+", default=[30, 60, 250])
     options = parser.parse_args(arguments)
     encoder = seesay.load()
     print(f"{os.cpu_count()} cores, PyAV {av.__version__}, OpenCV {cv2.__version__}, {encoder.id}")

@@ -52,7 +52,7 @@ def compositions(
         if random.random() < share_photos:
             yield part(photo, random, size_px, _PARTS)
             continue
-        ground = _plain(random, size_px) if random.random() < _PLAIN else part(photo, random, size_px, _GROUNDS)
+        ground = plain(random, size_px) if random.random() < _PLAIN else part(photo, random, size_px, _GROUNDS)
         with Image.open(drawings[int(random.integers(len(drawings)))]) as drawing:
             yield compose(drawing, ground, random)
 
@@ -85,6 +85,7 @@ def part(photo: Image.Image, random: np.random.Generator, size_px: int, shares: 
     return square.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if random.random() < 0.5 else square
 
 
-def _plain(random: np.random.Generator, size_px: int) -> Image.Image:
+def plain(random: np.random.Generator, size_px: int) -> Image.Image:
+    """A square of one colour; every second one is white."""
     red, green, blue = (255,) * 3 if random.random() < 0.5 else (int(level) for level in random.integers(0, 256, 3))
     return Image.new("RGB", (size_px, size_px), (red, green, blue))

@@ -1,8 +1,9 @@
 """What the starter's text side learns from: texts, and what each of them looks like.
 
-Four kinds of text, and where their looks come from:
+Five kinds of text, and where their looks come from:
 * names, kinds and definitions of the image classifier's classes: from its rows;
 * scenes of two of them ("a dog next to a sofa"): half-way between the two;
+* things in a colour, a number or a style ("a red car"): a part of the way to where that lies (`attributes`);
 * every other noun of WordNet for something that can be seen: guessed from its definition (`looks`);
 * words of other languages: from the English word that CLDR's emoji say is the same.
 
@@ -16,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seesay.training.alignment import Concept, Matrix, unit
+from seesay.training.attributes import ATTRIBUTES
 from seesay.training.looks import fit_looks
 from seesay.training.phrases import SCENES, TEMPLATES, phrase, scene
 from seesay.training.wordnet import Synset, WordNet
@@ -26,6 +28,7 @@ groups, locations, objects, persons, phenomena, plants, shapes, substances. Left
 feelings, motives, possessions, processes, quantities, relations, states, times, attributes."""
 
 NUM_NAMES = 2  # of a synset that is no class: more are rare words
+STRENGTH = 0.4  # of an attribute, where the look of the thing is 1; from 0.3 to 0.5 the class is found as often
 NUM_PHRASES = 4  # drawn of `TEMPLATES` for a name that is not the plainest of a class
 
 
@@ -47,6 +50,12 @@ class Shares:
     """All scenes of two things together, likewise."""
     num_scenes: int = 20_000
     """How many are written."""
+    attributes: float = 0.5
+    """All things in a colour, a number or a style together, likewise."""
+    num_attributes: int = 20_000
+    """How many are written."""
+    alone: float = 0.1
+    """Colours and styles of nothing in particular, as a share of what those of things count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +90,7 @@ def write_lessons(
     *,
     read: Callable[[Sequence[str]], Matrix],
     translations: Mapping[str, str],
+    attributes: Mapping[str, Matrix],
     shares: Shares,
     seed: int,
 ) -> Lessons:
@@ -92,6 +102,7 @@ def write_lessons(
         wordnet: for all other nouns.
         read: (N,) texts -> (N, D), the text tower.
         translations: from a word of another language to an English one.
+        attributes: (E,) directions of `ATTRIBUTES`.
         shares: what counts how much.
         seed: of the phrases that are drawn.
     """
@@ -120,8 +131,16 @@ def write_lessons(
             look_E, surety = english[translation.lower()]
             foreign.add([word], look_E, surety**2)
     scenes = _write_scenes(concepts, looks_ME, shares.num_scenes, random)
-    parts = [(known, 1.0), (unknown, shares.others), (foreign, shares.languages), (scenes, shares.scenes)]
-    return _joined(parts)
+    described = _write_attributes(concepts, looks_ME, attributes, shares, random)
+    return _joined(
+        [
+            (known, 1.0),
+            (unknown, shares.others),
+            (foreign, shares.languages),
+            (scenes, shares.scenes),
+            (described, shares.attributes),
+        ]
+    )
 
 
 def find_others(wordnet: WordNet, concepts: Sequence[Concept]) -> list[tuple[Synset, list[str]]]:
@@ -167,6 +186,33 @@ def _write_scenes(concepts: Sequence[Concept], looks_ME: Matrix, count: int, ran
         name, other = (_a_name(concepts[index], random) for index in pair)
         text = scene(name, other, SCENES[random.integers(len(SCENES))])
         part.add([text], looks_ME[pair].sum(axis=0), 1.0)
+    return part
+
+
+def _write_attributes(
+    concepts: Sequence[Concept],
+    looks_ME: Matrix,
+    directions: Mapping[str, Matrix],
+    shares: Shares,
+    random: np.random.Generator,
+) -> _Part:
+    """Things in a colour, a number or a style, each family as often; and, less, colours and styles alone."""
+    part = _Part()
+    families: dict[str, list[str]] = {}
+    for name, attribute in ATTRIBUTES.items():
+        if attribute.phrases:
+            families.setdefault(attribute.family, []).append(name)
+    kinds = list(families.values())
+    for _ in range(shares.num_attributes):
+        names = kinds[random.integers(len(kinds))]
+        name = names[random.integers(len(names))]
+        phrases = ATTRIBUTES[name].phrases
+        row = int(random.integers(len(concepts)))
+        text = phrase(_a_name(concepts[row], random), phrases[random.integers(len(phrases))])
+        part.add([text], looks_ME[row] + STRENGTH * directions[name], 1.0)
+    alone = {name: attribute.alone for name, attribute in ATTRIBUTES.items() if attribute.alone}
+    for name, texts in alone.items():
+        part.add(texts, directions[name], shares.alone * shares.num_attributes / len(alone))
     return part
 
 

@@ -12,19 +12,20 @@ TEMPLATES = (
     "an image of the {name}",
     "a close-up photo of {one}",
     "{one} outside",
-    "two {many}",
+    "a photo of the {name}",
     "there is {one} in the picture",
     "where is the {name}?",
     "a small {name}",
     "a big {name}",
     "my {name}",
     "show me {many}",
-    "a drawing of {one}",
-    "a blurry photo of {one}",
+    "a good picture of {one}",
+    "I see {one}",
     "find {many}",
     "this is {one}",
 )
-"""`name` is the name as it stands, `one` has an article, `many` is its plural."""
+"""`name` is the name as it stands, `one` has an article, `many` is its plural. They say nothing of colours, numbers and
+styles: those are `attributes`."""
 
 SCENES = (
     "{one} and {other}",

