@@ -83,7 +83,7 @@ def test_how_finely_to_look_is_remembered(run, videos, tmp_path):
 
 def test_killed_inside_a_long_video_the_next_run_goes_on_there(tmp_path):
     (tmp_path / "videos").mkdir()
-    film(tmp_path / "videos" / "long.mp4", *[("red", 12), ("blue", 9), ("white", 3)] * 4, rate=1)
+    film(tmp_path / "videos" / "long.mp4", *[("red", 12), ("blue", 9), ("white", 3)] * 16, rate=1)
     query = "SELECT start_s, end_s, vector FROM items JOIN vectors ON item_id = items.id ORDER BY start_s"
 
     def start(library):
@@ -106,11 +106,11 @@ def test_killed_inside_a_long_video_the_next_run_goes_on_there(tmp_path):
         ((position_s,),) = rows(tmp_path / "killed", "SELECT position_s FROM files")
         assert position_s == rows(tmp_path / "killed", "SELECT max(end_s) FROM items")[0][0]
     assert sorted(set(counts)) == counts, "a run began again at zero"
-    assert counts[-1] < 96
+    assert counts[-1] < 384
     assert start("killed").wait(120) == 0
     left, right = (rows(tmp_path / name, query) for name in ("killed", "whole"))
     assert [row[:2] for row in left] == [row[:2] for row in right]
-    assert len(left) == 96
+    assert len(left) == 384
     vectors = [np.array([np.frombuffer(row[2], "<f2") for row in each], np.float32) for each in (left, right)]
     # Batches were cut elsewhere, which moves the last bits of float32, and float16 rounds at 5e-4 of a value.
     np.testing.assert_allclose(vectors[0], vectors[1], atol=5e-4)
