@@ -44,6 +44,14 @@ SCENES = (
 )
 """Of two things; `other` is the second one, with an article."""
 
+FOREIGN = {
+    "de": ("ein Foto von {name}", "Bilder mit {name}", "{name} im Freien", "wo ist {name}?"),
+    "es": ("una foto de {name}", "imágenes con {name}", "un {name} pequeño", "¿dónde está {name}?"),
+    "fr": ("une photo de {name}", "des images avec {name}", "un petit {name}", "où est {name} ?"),
+    "zh": ("一张{name}的照片", "有{name}的图片", "一个小{name}", "{name}在哪里？"),
+}
+"""How they write it in other languages."""
+
 
 def phrase(name: str, template: str) -> str:
     """A name in one of `TEMPLATES`.

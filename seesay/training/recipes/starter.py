@@ -4,7 +4,8 @@ Two published towers are joined without a labelled picture. The image tower was 
 and the rows of its classifier say what each class looks like. First it learns to see in small pictures what it saw in
 large ones (`small_pictures`). What other things look like is guessed from what WordNet says of them, and where
 colours, numbers and styles lie is seen in pictures made for it (`attributes`). A projection is then trained to bring
-texts to those looks (`lessons`, `text_side`).
+texts to those looks (`lessons`, `text_side`). Words of other languages are tokens of their own, which the text tower
+reads as the English word (`vocabulary`).
 
 Shape legend: N texts, C classes, S subjects, D width of the text tower, F width of the image tower, E embedding.
 """
@@ -12,17 +13,19 @@ Shape legend: N texts, C classes, S subjects, D width of the text tower, F width
 import argparse
 import json
 import logging
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
 from safetensors.torch import load_file
+from torch import nn
 
 from seesay.base.paths import ASSETS
 from seesay.data.packages import Package, PackageFile, default_cache
@@ -39,12 +42,13 @@ from seesay.training import alignment
 from seesay.training.alignment import Matrix, unit
 from seesay.training.attributes import ATTRIBUTES, directions_of, find_subjects
 from seesay.training.compositions import compositions, leave_out_huge
-from seesay.training.lessons import Lessons, Shares, write_lessons
-from seesay.training.phrases import with_article
+from seesay.training.lessons import Lessons, Shares, find_others, write_lessons
+from seesay.training.phrases import FOREIGN, with_article
 from seesay.training.pretrained import from_bert, read_efficientnet
 from seesay.training.small_pictures import SmallPicturesConfig, teach_small_pictures
 from seesay.training.text_side import TextSideConfig, train_text_side
-from seesay.training.translations import read_annotations, translate
+from seesay.training.translations import GUESSED, SEEN, UNKNOWN, read_annotations, read_common_words, translate
+from seesay.training.vocabulary import RowsConfig, Vocabulary, add_words, grow, is_short, seek_rows
 from seesay.training.wordnet import WordNet
 
 log = logging.getLogger("seesay.training.recipes.starter")  # run with -m, the module is called __main__
@@ -98,7 +102,6 @@ IMAGE_SIZE = 240
 TEXT_CONFIG = TextConfig(context_length=128, pad_id=0, padding="longest", cleaner="none")
 TEXT_TOWER = {
     "tower": "bert",
-    "vocabulary_size": 30522,
     "context_length": 128,
     "width": 384,
     "num_layers": 6,
@@ -120,6 +123,7 @@ class StarterConfig:
     shares: Shares = field(default_factory=Shares)
     text_side: TextSideConfig = field(default_factory=TextSideConfig)
     small_pictures: SmallPicturesConfig = field(default_factory=SmallPicturesConfig)
+    rows: RowsConfig = field(default_factory=RowsConfig)
     num_compositions: int = 6000
     """Pictures for the image tower to learn from, of drawings and of photographs."""
     share_photos: float = 0.3
@@ -139,9 +143,19 @@ class StarterConfig:
     storage: tuple[tuple[str, Storage], ...] = (
         ("image_tower.", "float16"),
         ("text_tower.", "int8"),
-        ("text_projection.", "float16"),
+        ("text_projection.", "int8"),
     )
     """How weights under a prefix are stored, all others in 32 bits: the card shows what that costs."""
+
+
+class Translation(NamedTuple):
+    """What a word of another language means."""
+
+    english: str
+    language: str
+    """One of `LANGUAGES`."""
+    surety: int
+    """How well it is known what the English word looks like."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -152,11 +166,14 @@ class Packages:
     """Its towers have their published weights."""
     rows: Matrix
     """(C, F) the image classifier's."""
+    vocabulary: Vocabulary
     tokenizer: Tokenizer
+    """Of that vocabulary."""
     wordnet: WordNet
     class_names: dict[str, str]
     """wnid -> plain name, in the order of the rows."""
     translations: dict[str, str]
+    """From words and phrases of other languages to English words."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -179,7 +196,7 @@ def make(config: StarterConfig, *, cache: Path, out: Path) -> None:
     random = np.random.default_rng(config.seed)
     left_out = frozenset(random.choice(len(packages.rows), config.num_left_out, replace=False).tolist())
     everything = frozenset[int]()
-    bundle = bundle_of(config, out)
+    bundle = bundle_of(config, out, packages.vocabulary.size)
     transform = ImageTransform(bundle.image)
     mean_F = mean_feature(packages.clip)  # before the tower learns, since that is what the rows are of
     centre_images(packages.clip, axes_of(packages, config, everything), mean_F)
@@ -187,6 +204,9 @@ def make(config: StarterConfig, *, cache: Path, out: Path) -> None:
         packages.clip, compositions_of(pictures, config), transform, config.small_pictures
     )
     shown = show_attributes(packages.clip, pictures, transform, config)
+    rows_curve = seek_rows(
+        cast(nn.Module, packages.clip.text_tower), packages.vocabulary, packages.tokenizer, config.rows
+    )
     read = remembering(lambda texts: read_texts(packages.clip, packages.tokenizer, texts))
     curve: list[float] = []
     for without in (left_out, everything):
@@ -197,32 +217,78 @@ def make(config: StarterConfig, *, cache: Path, out: Path) -> None:
         curve = teach(packages.clip, lessons, read, config)
         if without:
             report(packages, read, axes_EF, without)
-    write_bundle(bundle, stored_state(packages.clip), TOKENIZER.fetch(cache).read_bytes(), dict(config.storage))
+    write_bundle(bundle, stored_state(packages.clip), packages.vocabulary.content.encode(), dict(config.storage))
     log.info("wrote %s: %s", out, export(out))
-    for name, losses in (("small pictures", small_curve), ("texts", curve)):
+    for name, losses in (("small pictures", small_curve), ("rows of words", rows_curve), ("texts", curve)):
         log.info("loss of %s %s", name, " ".join(f"{np.mean(part):.3f}" for part in np.array_split(losses, 10)))
     log.info("%.0f minutes", (time.monotonic() - begun) / 60)
 
 
 def fetch(config: StarterConfig, cache: Path) -> Packages:
     """Everything that the model is made of."""
-    clip, rows_CF = load_towers(config, cache)
     WORDNET_INDEX.fetch(cache)  # beside the other
-    annotations = ANNOTATIONS.unpack(cache) / "package"
-    english = read_annotations(annotations, "en")
-    translations: dict[str, str] = {}
-    for language in LANGUAGES:
-        # a word that two languages share is left to the first: "chat" is French for a cat, and English for
-        # something else
-        translations = translate(read_annotations(annotations, language), english) | translations
+    wordnet = WordNet.read(WORDNET.fetch(cache).parent)
+    class_names = dict(json.loads((ASSETS / "imagenet-classes.json").read_text("utf-8"))["classes"])
+    common, others = find_translations(ANNOTATIONS.unpack(cache) / "package", wordnet, class_names, config)
+
+    def is_english(word: str) -> bool:
+        return any(wordnet.first_sense(stem) for stem in (word, word.removesuffix("s"), word.removesuffix("es")))
+
+    vocabulary = add_words(
+        TOKENIZER.fetch(cache).read_text("utf-8"),
+        {word: said.english for word, said in common.items()},
+        {word: said.english for word, said in others.items() if said.surety == SEEN or is_short(word)},
+        is_english=is_english,
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "tokenizer.json"
+        path.write_text(vocabulary.content, "utf-8")
+        tokenizer = Tokenizer(path, TEXT_CONFIG)
+    clip, rows_CF = load_towers(config, vocabulary, cache)
     return Packages(
         clip=clip,
         rows=rows_CF,
-        tokenizer=Tokenizer(TOKENIZER.fetch(cache), TEXT_CONFIG),
-        wordnet=WordNet.read(WORDNET.fetch(cache).parent),
-        class_names=dict(json.loads((ASSETS / "imagenet-classes.json").read_text("utf-8"))["classes"]),
-        translations=translations,
+        vocabulary=vocabulary,
+        tokenizer=tokenizer,
+        wordnet=wordnet,
+        class_names=class_names,
+        translations=_in_phrases(others | common, config.seed),
     )
+
+
+def find_translations(
+    annotations: Path, wordnet: WordNet, class_names: Mapping[str, str], config: StarterConfig
+) -> tuple[dict[str, Translation], dict[str, Translation]]:
+    """Words of all languages: the common ones, and others of which it is known or guessed what they look like.
+
+    A word that two languages share is left to the first.
+    """
+    concepts = alignment.find_concepts(wordnet, class_names, max_classes=config.max_classes)
+    known = {name.lower(): GUESSED for _, names in find_others(wordnet, concepts) for name in names}
+    known |= {name.lower(): SEEN for concept in concepts for name in concept.names}
+
+    def surety(word: str) -> int:
+        return known.get(word.lower(), UNKNOWN)
+
+    english = read_annotations(annotations, "en")
+    common: dict[str, Translation] = {}
+    others: dict[str, Translation] = {}
+    for language in LANGUAGES:
+        found = translate(read_annotations(annotations, language), english, surety=surety)
+        for words, result in ((read_common_words(language), common), (found, others)):
+            for word, said in words.items():
+                result.setdefault(word, Translation(said, language, surety(said)))
+    return common, {word: said for word, said in others.items() if said.surety > UNKNOWN}
+
+
+def _in_phrases(words: Mapping[str, Translation], seed: int) -> dict[str, str]:
+    """Each word bare and in two of its language's phrases."""
+    random = np.random.default_rng(seed)
+    texts: dict[str, str] = {}
+    for word, said in words.items():
+        templates = random.choice(FOREIGN[said.language], 2, replace=False).tolist()
+        texts |= {template.format(name=word): said.english for template in ("{name}", *templates)}
+    return texts
 
 
 def fetch_pictures(cache: Path) -> Pictures:
@@ -271,14 +337,14 @@ def show_attributes(
     return shown
 
 
-def bundle_of(config: StarterConfig, out: Path) -> Bundle:
+def bundle_of(config: StarterConfig, out: Path, vocabulary_size: int) -> Bundle:
     """Config of the result."""
     return Bundle(
         folder=out,
         name="starter",
         licence="Apache-2.0",
         dim=config.dim,
-        model=model_section(config),
+        model=model_section(config, vocabulary_size),
         image=ImageConfig(
             size_px=IMAGE_SIZE, resize="shortest", interpolation="bicubic_sharp", mean=(0.498,) * 3, std=(0.502,) * 3
         ),
@@ -341,7 +407,7 @@ def teach(clip: Clip, lessons: Lessons, read: Callable[[Sequence[str]], Matrix],
     return train_text_side(projection, features_ND, lessons.looks, lessons.weights, config.text_side)
 
 
-def model_section(config: StarterConfig) -> dict[str, Any]:
+def model_section(config: StarterConfig, vocabulary_size: int) -> dict[str, Any]:
     """The architecture, as config.json says it."""
     return {
         "dim": config.dim,
@@ -349,15 +415,16 @@ def model_section(config: StarterConfig) -> dict[str, Any]:
         "text_projection": "mlp",
         "has_bias": False,
         "image": IMAGE_TOWER,
-        "text": TEXT_TOWER,
+        "text": TEXT_TOWER | {"vocabulary_size": vocabulary_size},
     }
 
 
-def load_towers(config: StarterConfig, cache: Path) -> tuple[Clip, Matrix]:
+def load_towers(config: StarterConfig, vocabulary: Vocabulary, cache: Path) -> tuple[Clip, Matrix]:
     """The two towers with their published weights in a `Clip`, and the image classifier's (C, F) rows."""
-    clip = build(model_section(config)).eval()
+    clip = build(model_section(config, vocabulary.size)).eval()
     image_state, classifier_CF = read_efficientnet(IMAGE_WEIGHTS.fetch(cache))
     text_state = from_bert(load_file(TEXT_WEIGHTS.fetch(cache)), num_layers=6, context_length=128)
+    text_state["token_embedding.weight"] = grow(text_state["token_embedding.weight"], vocabulary)
     state = {f"image_tower.{name}": tensor for name, tensor in image_state.items()}
     state |= {f"text_tower.{name}": tensor for name, tensor in text_state.items()}
     state |= {name: tensor for name, tensor in clip.state_dict().items() if name not in state and "_tower." not in name}

@@ -6,11 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pictures
 import pytest
+import tokenizers
 import torch
 from PIL import Image
 
 from seesay.base.paths import ASSETS
 from seesay.data.packages import Package, PackageFile
+from seesay.encoders import load
 from seesay.encoders.bundle import Bundle
 from seesay.inputs.tokenizer import TextConfig, Tokenizer
 from seesay.inputs.transform import ImageTransform
@@ -21,6 +23,7 @@ from seesay.training.lessons import Shares
 from seesay.training.recipes import starter
 from seesay.training.recipes.starter import Packages, Pictures, StarterConfig
 from seesay.training.text_side import TextSideConfig
+from seesay.training.vocabulary import Vocabulary, Word
 
 DIM = 5
 CONFIG = StarterConfig(
@@ -42,14 +45,17 @@ CLASSES = {
     )
 }
 DIRECTIONS = dict.fromkeys(ATTRIBUTES, np.eye(1, DIM, dtype=np.float32)[0])
+TOKENIZER_FILE = ASSETS / "starter" / "tokenizer.json"
+VOCABULARY_SIZE = tokenizers.Tokenizer.from_file(str(TOKENIZER_FILE)).get_vocab_size()
 TEXT_CONFIG = TextConfig(context_length=16, pad_id=0, padding="longest", cleaner="none")
 
 
 @pytest.fixture
 def clip():
     torch.manual_seed(0)
-    text = starter.TEXT_TOWER | {"context_length": 16, "width": 24, "num_layers": 1, "num_heads": 2, "mlp_dim": 48}
-    return build(starter.model_section(CONFIG) | {"text": text}).eval()
+    section = starter.model_section(CONFIG, VOCABULARY_SIZE)
+    text = section["text"] | {"context_length": 16, "width": 24, "num_layers": 1, "num_heads": 2, "mlp_dim": 48}
+    return build(section | {"text": text}).eval()
 
 
 @pytest.fixture
@@ -57,7 +63,8 @@ def packages(clip, wordnet):
     return Packages(
         clip=clip,
         rows=np.random.default_rng(0).standard_normal((len(CLASSES), 40)).astype(np.float32),
-        tokenizer=Tokenizer(ASSETS / "starter" / "tokenizer.json", TEXT_CONFIG),
+        vocabulary=Vocabulary(content="", size=VOCABULARY_SIZE, words={}),
+        tokenizer=Tokenizer(TOKENIZER_FILE, TEXT_CONFIG),
         wordnet=wordnet,
         class_names=CLASSES,
         translations={"Hund": "dog", "Fels": "rock"},
@@ -151,35 +158,53 @@ def test_what_is_fetched_is_put_together_and_of_two_languages_the_first_keeps_a_
 
     def fetch(self, cache):
         fetched.append(self)
-        return (ASSETS / "starter" if self == starter.TOKENIZER else cache) / self.path.split("/")[-1]
+        return TOKENIZER_FILE if self == starter.TOKENIZER else cache / self.path.split("/")[-1]
 
     monkeypatch.setattr(Package, "unpack", lambda self, cache: cache)
     monkeypatch.setattr(PackageFile, "fetch", fetch)
-    monkeypatch.setattr(starter, "load_towers", lambda config, cache: (clip, np.eye(3, dtype=np.float32)))
+    monkeypatch.setattr(starter, "load_towers", lambda config, vocabulary, cache: (clip, np.eye(3, dtype=np.float32)))
+    (tmp_path / "imagenet-classes.json").write_text(json.dumps({"classes": list(CLASSES.items())}), "utf-8")
+    monkeypatch.setattr(starter, "ASSETS", tmp_path)
     packages = starter.fetch(CONFIG, tmp_path)
     assert {starter.WORDNET, starter.WORDNET_INDEX, starter.TOKENIZER} <= set(fetched)
     assert [synset.wnid for synset in packages.wordnet] == [synset.wnid for synset in wordnet]
-    assert len(packages.class_names) == 1000
+    assert packages.class_names == CLASSES
     assert packages.translations["gato"] == "cat"  # in Spanish; our French, which comes later, calls a dog so
     for word in ("Hund", "perro", "狗"):
         assert packages.translations[word] == "dog"
+    of_dogs = [text for text, english in packages.translations.items() if english == "dog" and "perro" in text]
+    assert len(of_dogs) == 3  # bare and in two phrases
+    tokens = {word.written: word.translation for word in packages.vocabulary.words.values()}
+    assert tokens["perro"] == tokens["狗"] == "dog"
+    assert tokens["rotes"] == "red"
+    assert packages.tokenizer(["perro"]).ids[0, 1] in packages.vocabulary.words
 
 
 def test_both_towers_get_their_published_weights(clip, tmp_path, monkeypatch):
-    section = starter.model_section(CONFIG) | {"text": starter.TEXT_TOWER | {"num_layers": 1}}
+    def section(config, vocabulary_size):
+        return sized(config, vocabulary_size) | {"text": text | {"vocabulary_size": vocabulary_size}}
+
+    sized, text = starter.model_section, starter.TEXT_TOWER | {"num_layers": 1}
+    vocabulary = Vocabulary(
+        content="", size=102, words={100: Word("hund", "dog", (7,)), 101: Word("auto", "car wreck", (7, 9))}
+    )
     torch.manual_seed(3)
-    published = build(section)
-    monkeypatch.setattr(starter, "model_section", lambda config: section)
+    published = build(section(CONFIG, 100))
+    monkeypatch.setattr(starter, "model_section", section)
     monkeypatch.setattr(PackageFile, "fetch", lambda self, cache: cache / "weights")
     monkeypatch.setattr(
         starter, "read_efficientnet", lambda path: (published.image_tower.state_dict(), torch.ones(5, 1280))
     )
     monkeypatch.setattr(starter, "load_file", lambda path: {})
     monkeypatch.setattr(starter, "from_bert", lambda state, **sizes: published.text_tower.state_dict())
-    joined, rows_CF = starter.load_towers(CONFIG, tmp_path)
+    joined, rows_CF = starter.load_towers(CONFIG, vocabulary, tmp_path)
     assert rows_CF.shape == (5, 1280)
     assert not joined.training
-    for name, tensor in published.state_dict().items():
+    expected = published.state_dict()
+    words = expected["text_tower.token_embedding.weight"]
+    grown = [words, words[[7]], words[[7, 9]].mean(dim=0, keepdim=True)]
+    expected["text_tower.token_embedding.weight"] = torch.cat(grown)
+    for name, tensor in expected.items():
         if "_tower." in name:
             assert torch.equal(joined.state_dict()[name], tensor), name
 
@@ -199,8 +224,8 @@ def test_pictures_are_centred_on_the_mean_of_the_tower(clip):
 def test_the_shipped_bundle_is_what_the_recipe_describes():
     bundle = Bundle.open(ASSETS / "starter")
     config = StarterConfig()
-    assert bundle.model == starter.model_section(config)
-    said = starter.bundle_of(config, bundle.folder)
+    assert bundle.model == starter.model_section(config, VOCABULARY_SIZE)
+    said = starter.bundle_of(config, bundle.folder, VOCABULARY_SIZE)
     assert (bundle.dim, bundle.image, bundle.text) == (said.dim, said.image, said.text)
     size_bytes = sum(file.stat().st_size for file in (ASSETS / "starter").iterdir())
     assert size_bytes <= 40e6
@@ -214,8 +239,27 @@ def test_each_attribute_is_shown_on_the_same_subjects(clip, tmp_path):
         drawing.paste((200, 40 * number, 90, 255), (20, 10, 60, 50))
         drawing.save(tmp_path / f"{number}.png")
     made = Pictures(drawings=sorted(tmp_path.glob("*.png")), photos=[pictures.photo(80, 70)])
-    transform = ImageTransform(starter.bundle_of(config, tmp_path).image)
+    transform = ImageTransform(starter.bundle_of(config, tmp_path, VOCABULARY_SIZE).image)
     shown = starter.show_attributes(clip, made, transform, config)
     assert shown.keys() == ATTRIBUTES.keys()
     assert {rows_SF.shape for rows_SF in shown.values()} == {(2, 1280)}
     np.testing.assert_array_equal(shown["plain"], shown["photo"])
+
+
+@pytest.mark.parametrize(
+    ("text", "english"),
+    [
+        ("Katze", "cat"),
+        ("ein FAHRRAD", "a bicycle"),
+        ("perros", "dogs"),
+        ("un camion de pompiers", "a fire engine"),
+        ("一只猫", "a cat"),
+        ("自行车", "bicycle"),
+        ("红色的消防车", "a red fire engine"),
+    ],
+)
+def test_the_shipped_bundle_reads_words_of_other_languages_as_the_english_ones(text, english):
+    encoder = load("starter")
+    theirs_E, ours_E, other_E = encoder.encode_texts([text, english, "a plate of spaghetti"])
+    assert theirs_E @ ours_E > 0.75
+    assert theirs_E @ other_E < 0.3
