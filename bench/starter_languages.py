@@ -35,7 +35,8 @@ def main() -> None:
     arguments = parser.parse_args()
     encoder, dataset = load(arguments.model), open_dataset(arguments.dataset)
     labels = dataset.single_labels
-    assert labels is not None and len(labels.classes) == len(NAMES["English"]), "needs CIFAR-10"
+    assert labels is not None, "needs one label a picture"
+    assert len(labels.classes) == len(NAMES["English"]), "needs CIFAR-10"
     images_NE = encoder.encode_images([dataset.pictures[number] for number in range(len(dataset.pictures))])
     print(f"{encoder.id}, {len(images_NE)} pictures; right by the word, right by the sentence, cosines to English")
     english_CE = encoder.encode_texts(NAMES["English"])
