@@ -32,7 +32,7 @@ FORMAT = 1
 CONFIG, WEIGHTS, TOKENIZER = "config.json", "model.safetensors", "tokenizer.json"
 IMAGE_GRAPH, TEXT_GRAPH, SELFTEST = "image.onnx", "text.onnx", "selftest.json"
 PACKED_GRAPH = "text_packed.onnx"
-CALIBRATED_ITEMS = (20, 640)  # pictures of the smallest and the largest library that a calibration speaks of
+CALIBRATED_PICTURES = (20, 640)  # pictures of the smallest and the largest library that a calibration speaks of
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -119,7 +119,7 @@ class Bundle:
         """Whether a token of a text depends only on those before it, so that texts can share beginnings."""
         return bool(self.model["text"].get("attention") == "causal")
 
-    def least_cosine(self, num_items: int) -> float | None:
+    def least_cosine(self, num_pictures: int) -> float | None:
         """When the best of so many pictures for a text is below this, probably none shows it.
 
         The best of many wrong pictures is better than that of a few, so it grows with their number, as far as that
@@ -127,8 +127,8 @@ class Bundle:
         """
         if self.calibration is None:
             return None
-        fewest, most = CALIBRATED_ITEMS
-        doublings = math.log2(min(max(num_items, fewest), most) / fewest)
+        fewest, most = CALIBRATED_PICTURES
+        doublings = math.log2(min(max(num_pictures, fewest), most) / fewest)
         return float(self.calibration["least_cosine"] + self.calibration["per_doubling"] * doublings)
 
     def verify(self) -> None:

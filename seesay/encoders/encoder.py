@@ -93,6 +93,6 @@ class Encoder(Protocol):
 class Calibrated(Protocol):
     """An encoder of which somebody measured when a picture shows what a text says."""
 
-    def least_cosine(self, num_items: int) -> float | None:
+    def least_cosine(self, num_pictures: int) -> float | None:
         """When the best of so many pictures for a text is below this, probably none shows it; None: nobody knows."""
         ...

@@ -80,9 +80,9 @@ class BundleEncoder:
         """What a cosine is multiplied by before a softmax over labels."""
         return self.bundle.logit_scale
 
-    def least_cosine(self, num_items: int) -> float | None:
+    def least_cosine(self, num_pictures: int) -> float | None:
         """When the best of so many pictures for a text is below this, probably none shows it; None: nobody knows."""
-        return self.bundle.least_cosine(num_items)
+        return self.bundle.least_cosine(num_pictures)
 
     def encode_pixels(self, pixels: Pixels) -> Vectors:
         """Pictures that went through `transform` already.

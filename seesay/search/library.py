@@ -271,6 +271,11 @@ class Library:
             raise UsageError(f"item {item_id} has no vector of the library's model; run `seesay index`")
         return np.asarray(stored / np.linalg.norm(stored), np.float32)
 
+    def num_pictures(self) -> int:
+        """How many different pictures it holds: moments of one shot, like photographs taken in a row, count once."""
+        with self._store.snapshot():
+            return self._matrix().num_pictures
+
     def counts(self) -> Counts:
         """How many files, items and lines in the ledger it has, and how far a run that adds to it is."""
         return self._store.counts()
@@ -323,7 +328,9 @@ class Library:
     def _least_cosine(self, query: "str | Path | Query | Steps | NDArray[np.float32]") -> float | None:
         """Below which a picture does not show what a query says; known of a single text only."""
         is_text = isinstance(query, str) or (isinstance(query, Query) and query.is_one_text)
-        return self.encoder.least_cosine(len(self)) if is_text and isinstance(self.encoder, Calibrated) else None
+        if not is_text or not isinstance(self.encoder, Calibrated):
+            return None
+        return self.encoder.least_cosine(self.num_pictures())
 
     def _update(
         self, roots: Sequence[bytes], *, report: index.Report | None = None, retry: bool = False

@@ -15,6 +15,7 @@ import os
 import secrets
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 
 import filelock
@@ -32,6 +33,8 @@ MAX_GONE = 0.25
 # of 384 numbers: one thread scans these in some 8 ms; several wait for each other, on a busy machine far longer
 ALONE_ROWS = 200_000
 SAMPLE = 4096  # rows that say how much scores differ
+ALIKE = 0.6  # cosine from which on two items that follow each other show the same: frames of a shot, a row of snapshots
+SAMPLED_PAIRS = 2048
 MARGIN = 32  # rows scored again in float32 beyond those asked for: the scan's query is float16
 
 
@@ -140,6 +143,17 @@ class Matrix:
             return 0.0
         rows = self.rows[alive[:: -(-len(alive) // SAMPLE)]].astype(np.float32)
         return float(np.std(rows @ query))
+
+    @cached_property
+    def num_pictures(self) -> int:
+        """How many items are unlike the one before them; of very many a sample says the share."""
+        alive = np.flatnonzero(self.ids > 0)
+        if len(alive) < 2:
+            return len(alive)
+        firsts = np.arange(0, len(alive) - 1, -(-(len(alive) - 1) // SAMPLED_PAIRS))
+        ones, others = (self.rows[alive[numbers]].astype(np.float32) for numbers in (firsts, firsts + 1))
+        share = float(np.mean((ones * others).sum(axis=1) < ALIKE))
+        return 1 + round(share * (len(alive) - 1))
 
     def _positions(self, allowed: NDArray[np.int64] | None) -> NDArray[np.int64] | None:
         """Rows to look at; None for all of them."""

@@ -169,9 +169,9 @@ class BatchingEncoder:
         """From a decoded picture to the model's pixels."""
         return self._encoder.transform
 
-    def least_cosine(self, num_items: int) -> float | None:
+    def least_cosine(self, num_pictures: int) -> float | None:
         """As the model's calibration says of a library of so many; None where it has none."""
-        return self._encoder.least_cosine(num_items) if isinstance(self._encoder, Calibrated) else None
+        return self._encoder.least_cosine(num_pictures) if isinstance(self._encoder, Calibrated) else None
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
         """(N, E) unit rows, in the text lane.

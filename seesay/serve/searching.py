@@ -134,15 +134,15 @@ def search(service: Service, query: Query | Steps, asked: AskedSearch) -> dict[s
             before=asked.before,
             only=asked.only,
         )
-        return found, len(library)
+        return found, library.num_pictures()
 
     try:
-        hits, num_items = service.libraries.use(find)
+        hits, num_pictures = service.libraries.use(find)
     except ModelMismatchError:
         raise
     except LibraryError as error:
         return _answer([], offset, asked, least=None, began=began) | {"is_match": False, "reason": str(error)}
-    least = service.encoder.least_cosine(num_items) if isinstance(query, Query) and query.is_one_text else None
+    least = service.encoder.least_cosine(num_pictures) if isinstance(query, Query) and query.is_one_text else None
     if least is not None and not asked.weak and hits and hits[0].score < least:
         hits = []
     return _answer(hits, offset, asked, least=least, began=began)

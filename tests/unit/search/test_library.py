@@ -397,8 +397,8 @@ class Calibrated(ColourEncoder):
 
     least = 1.01
 
-    def least_cosine(self, num_items):
-        return self.least - 0.01 * num_items
+    def least_cosine(self, num_pictures):
+        return self.least - 0.01 * num_pictures
 
 
 def test_where_nothing_matches_a_text_nothing_is_found(tmp_path, photos):
@@ -407,7 +407,7 @@ def test_where_nothing_matches_a_text_nothing_is_found(tmp_path, photos):
         assert len(library) == 5
         best = library.search("red", weak=True)[0]
         assert best.score == pytest.approx(1.0, abs=1e-3)
-        assert library.search("red")[0] == best  # 1.01 less 0.05: the library's size counts
+        assert library.search("red")[0] == best  # 1.01 less 0.01 for each of them: the library's size counts
         library.encoder.least = 1.1
         assert library.search("red") == []
         assert library.search(Path(best.path))[0].path == best.path  # a calibration speaks of texts alone

@@ -43,6 +43,28 @@ def test_chunks_change_nothing(monkeypatch):
     np.testing.assert_array_equal(in_chunks[0], Matrix(ids, rows).top(query, limit=20, allowed=allowed)[0])
 
 
+def shots(lengths):
+    """Rows of shots: those of one shot nearly alike, those of different ones at right angles."""
+    random = np.random.default_rng(0)
+    places = np.repeat(np.eye(len(lengths)), lengths, axis=0)
+    return unit(places + 0.3 / len(lengths) ** 0.5 * random.standard_normal(places.shape)).astype(np.float16)
+
+
+def test_moments_of_a_shot_count_as_one_picture():
+    rows = shots([1, 5, 30, 1, 3])
+    assert Matrix(np.arange(1, 41), rows).num_pictures == 5
+    every_other = np.arange(1, 41) * np.where(np.arange(40) % 2, 1, -1)
+    assert Matrix(every_other, rows).num_pictures == 3  # the two shots of one moment are gone
+    assert Matrix(-np.arange(1, 41), rows).num_pictures == 0
+    assert Matrix(np.arange(1, 2), rows[:1]).num_pictures == 1
+
+
+def test_pictures_of_a_large_library_are_estimated_from_a_sample(monkeypatch):
+    monkeypatch.setattr(matrix_module, "SAMPLED_PAIRS", 100)
+    rows = shots(np.random.default_rng(1).integers(1, 20, size=300))
+    assert Matrix(np.arange(1, len(rows) + 1), rows).num_pictures == pytest.approx(300, rel=0.5)
+
+
 @pytest.fixture
 def store(tmp_path):
     opened = Store(tmp_path)
