@@ -137,11 +137,8 @@ def test_a_sum_becomes_chips_whose_signs_flip_and_which_go(visit, address):
     assert page.locator(".chip .words").all_inner_texts() == ["a garden", "a flower", "a building"]
 
     def asks_for_the_sum(request):  # the one before, of the difference, may still be on its way
-        return "/api/search" in request.url and [term["weight"] for term in request.post_data_json["terms"]] == [
-            1,
-            1,
-            1,
-        ]
+        is_search = "/api/search" in request.url
+        return is_search and [term["weight"] for term in request.post_data_json["terms"]] == [1, 1, 1]
 
     with page.expect_request(asks_for_the_sum):
         page.get_by_role("button", name="a building: subtracted; flip").click()
