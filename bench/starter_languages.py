@@ -1,6 +1,9 @@
-"""CIFAR-10 named in five languages: what the starter finds by a word, and by a sentence around it.
+"""What the starter finds by words of other languages.
 
-python bench/starter_languages.py cifar10-test-2000.tar [--model starter]
+    python bench/starter_languages.py cifar10-test-2000.tar imagenet-1000.tar [--model starter]
+
+CIFAR-10 is named in five languages, by a word and by a sentence around it. In the other pictures everyday things are
+looked for: how often a word finds first what the English word finds first.
 """
 
 import argparse

@@ -216,7 +216,7 @@ class Library:
         within_s = query.within_s if isinstance(query, Steps) else None
         with self._store.snapshot():
             hits = self._find(vectors, where, limit=offset + limit, per_video=per_video, within_s=within_s)
-        least = None if weak else self._least_cosine(query)
+        least = None if weak else self.least_cosine(query)
         if least is not None and hits and hits[0].score < least:
             return []
         return hits[offset:]
@@ -271,10 +271,18 @@ class Library:
             raise UsageError(f"item {item_id} has no vector of the library's model; run `seesay index`")
         return np.asarray(stored / np.linalg.norm(stored), np.float32)
 
-    def num_pictures(self) -> int:
-        """How many different pictures it holds: moments of one shot, like photographs taken in a row, count once."""
+    def least_cosine(self, query: "str | Path | Query | Steps | NDArray[np.float32]") -> float | None:
+        """The best score of a query below which probably nothing here matches; None where nobody knows.
+
+        It is known of a single text, by the model's calibration for as many different pictures as are here: moments of
+        one shot, like photographs taken in a row, count once.
+        """
+        is_text = isinstance(query, str) or (isinstance(query, Query) and query.is_one_text)
+        if not is_text or not isinstance(self.encoder, Calibrated):
+            return None
         with self._store.snapshot():
-            return self._matrix().num_pictures
+            num_pictures = self._matrix().num_pictures
+        return self.encoder.least_cosine(num_pictures)
 
     def counts(self) -> Counts:
         """How many files, items and lines in the ledger it has, and how far a run that adds to it is."""
@@ -324,13 +332,6 @@ class Library:
                 raise UsageError("the query is empty")
             query = Query((Term(text=query),))
         return query.vector(self.encoder)
-
-    def _least_cosine(self, query: "str | Path | Query | Steps | NDArray[np.float32]") -> float | None:
-        """Below which a picture does not show what a query says; known of a single text only."""
-        is_text = isinstance(query, str) or (isinstance(query, Query) and query.is_one_text)
-        if not is_text or not isinstance(self.encoder, Calibrated):
-            return None
-        return self.encoder.least_cosine(self.num_pictures())
 
     def _update(
         self, roots: Sequence[bytes], *, report: index.Report | None = None, retry: bool = False

@@ -124,7 +124,7 @@ def search(service: Service, query: Query | Steps, asked: AskedSearch) -> dict[s
     known = _known(query, service)
     offset = int(asked.cursor or 0)
 
-    def find(library: Library) -> tuple[list[Hit], int]:
+    def find(library: Library) -> tuple[list[Hit], float | None]:
         under = None if asked.under is None else check_under(asked.under, library.roots())
         found = library.search(
             known,
@@ -134,15 +134,14 @@ def search(service: Service, query: Query | Steps, asked: AskedSearch) -> dict[s
             before=asked.before,
             only=asked.only,
         )
-        return found, library.num_pictures()
+        return found, library.least_cosine(query)
 
     try:
-        hits, num_pictures = service.libraries.use(find)
+        hits, least = service.libraries.use(find)
     except ModelMismatchError:
         raise
     except LibraryError as error:
         return _answer([], offset, asked, least=None, began=began) | {"is_match": False, "reason": str(error)}
-    least = service.encoder.least_cosine(num_pictures) if isinstance(query, Query) and query.is_one_text else None
     if least is not None and not asked.weak and hits and hits[0].score < least:
         hits = []
     return _answer(hits, offset, asked, least=least, began=began)

@@ -84,17 +84,15 @@ def translate(
         if most >= LEAST_SHARED:
             equals = [other for other, score in scores.items() if score == most]
             best_known = max(map(surety, equals))
-            best = sorted(
-                (other for other in equals if surety(other) == best_known), key=lambda other: (len(other), other)
-            )
+            best = [other for other in equals if surety(other) == best_known]
             if len(best) == 1 or best_known == SEEN:
-                found[word] = best[0]
+                found[word] = min(best, key=lambda other: (len(other), other))
     return found | {theirs[one][0]: english[one][0] for one in sorted(shared)}
 
 
 def _emoji_of_keywords(annotations: Mapping[str, tuple[str, tuple[str, ...]]], shared: set[str]) -> dict[str, set[str]]:
     found: dict[str, set[str]] = defaultdict(set)
-    for emoji in shared:
+    for emoji in sorted(shared):  # a set has another order in every process, and tokens are numbered in this one
         for word in annotations[emoji][1]:
             found[word].add(emoji)
     return found

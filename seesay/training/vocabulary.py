@@ -155,9 +155,8 @@ def _seek(
         _tensors(tokenizer([context.format(name) for context in config.contexts for name in names]))
         for names in ([word.written for word in words], [word.translation for word in words])
     )
-    with torch.inference_mode():
+    with torch.no_grad():
         wanted_BD = tower(*wanted)
-    wanted_BD = wanted_BD.clone()  # a tensor of inference cannot be learned from
     variance = float(wanted_BD.var())
     embedding: nn.Embedding = tower.token_embedding  # type: ignore[assignment]
     table_VD = embedding.weight.detach()

@@ -43,7 +43,7 @@ from seesay.training.alignment import Matrix, unit
 from seesay.training.attributes import ATTRIBUTES, directions_of, find_subjects
 from seesay.training.compositions import compositions, leave_out_huge
 from seesay.training.lessons import Lessons, Shares, find_others, write_lessons
-from seesay.training.phrases import FOREIGN, with_article
+from seesay.training.phrases import FOREIGN, phrase, with_article
 from seesay.training.pretrained import from_bert, read_efficientnet
 from seesay.training.small_pictures import SmallPicturesConfig, teach_small_pictures
 from seesay.training.text_side import TextSideConfig, train_text_side
@@ -287,7 +287,7 @@ def _in_phrases(words: Mapping[str, Translation], seed: int) -> dict[str, str]:
     texts: dict[str, str] = {}
     for word, said in words.items():
         templates = random.choice(FOREIGN[said.language], 2, replace=False).tolist()
-        texts |= {template.format(name=word): said.english for template in ("{name}", *templates)}
+        texts |= {phrase(word, template): said.english for template in ("{name}", *templates)}
     return texts
 
 

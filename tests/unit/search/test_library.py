@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from encoders import ColourEncoder
+from encoders import COLOURS, ColourEncoder
 from painting import paint
 
 from seesay.base.errors import LibraryBusyError, LibraryError, ModelMismatchError, SchemaError, UsageError
@@ -408,10 +408,23 @@ def test_where_nothing_matches_a_text_nothing_is_found(tmp_path, photos):
         best = library.search("red", weak=True)[0]
         assert best.score == pytest.approx(1.0, abs=1e-3)
         assert library.search("red")[0] == best  # 1.01 less 0.01 for each of them: the library's size counts
+        assert library.least_cosine("red") == pytest.approx(0.96)
         library.encoder.least = 1.1
         assert library.search("red") == []
         assert library.search(Path(best.path))[0].path == best.path  # a calibration speaks of texts alone
         assert library.search(Query((Term(text="red"), Term(text="blue", weight=0.1)))) != []
+
+
+def test_pictures_that_are_alike_count_once_for_whether_anything_matches(tmp_path, photos):
+    with Library.open(tmp_path / "calibrated", encoder=Calibrated()) as library:
+        library.add(photos)
+        (tmp_path / "more").mkdir()
+        for number in range(4):
+            paint(tmp_path / "more" / f"{number}.png", COLOURS["red"])
+        library.add(tmp_path / "more")
+        assert len(library) == 9
+        assert library.least_cosine("red") >= 1.01 - 0.06 - 1e-9  # the five, and the four as one more at the most
+        assert library.least_cosine(Path("red.png")) is None
 
 
 def test_an_item_its_vector_and_the_counts(library, photos, encoder):

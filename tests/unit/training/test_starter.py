@@ -180,6 +180,10 @@ def test_what_is_fetched_is_put_together_and_of_two_languages_the_first_keeps_a_
     assert packages.tokenizer(["perro"]).ids[0, 1] in packages.vocabulary.words
 
 
+def test_the_names_of_all_classes_are_shipped():
+    assert len(dict(json.loads((ASSETS / "imagenet-classes.json").read_text("utf-8"))["classes"])) == 1000
+
+
 def test_both_towers_get_their_published_weights(clip, tmp_path, monkeypatch):
     def section(config, vocabulary_size):
         return sized(config, vocabulary_size) | {"text": text | {"vocabulary_size": vocabulary_size}}

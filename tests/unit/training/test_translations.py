@@ -56,9 +56,8 @@ def test_a_keyword_that_shares_too_few_emoji_is_left_out():
     english = {"🏠": ("house", ("home",)), "🏢": ("office", ()), "🚗": ("car", ())}
     german = {"🏠": ("Haus", ("Ding",)), "🏢": ("Büro", ("Ding",)), "🚗": ("Auto", ("Ding",))}
     assert "Ding" not in translate(german, english, surety=all_seen)  # one of three: 2 * 1 / (3 + 1) is less than 0.6
-    assert (
-        translate(german | {"🚗": ("Auto", ())}, english, surety=all_seen)["Ding"] == "home"
-    )  # of two: 2 * 1 / (2 + 1) is more
+    found = translate(german | {"🚗": ("Auto", ())}, english, surety=all_seen)
+    assert found["Ding"] == "home"  # of two: 2 * 1 / (2 + 1) is more
 
 
 def test_an_emoji_that_only_one_language_has_counts_for_nothing():
@@ -91,6 +90,15 @@ def test_the_order_of_emoji_and_keywords_changes_nothing():
         return {emoji: (side[emoji][0], side[emoji][1][::-1]) for emoji in reversed(side)}
 
     assert translate(turned(GERMAN), turned(ENGLISH), surety=all_seen) == translate(GERMAN, ENGLISH, surety=all_seen)
+
+
+def test_words_come_in_the_same_order_in_every_process():
+    emoji = sorted(GERMAN.keys() & ENGLISH.keys())
+    keywords = list(dict.fromkeys(word for one in emoji for word in GERMAN[one][1]))
+    found = translate(GERMAN, ENGLISH, surety=all_seen)
+    assert list(found) == list(
+        dict.fromkeys([*filter(found.__contains__, keywords), *(GERMAN[one][0] for one in emoji)])
+    )
 
 
 def test_a_language_translated_into_itself_says_the_same():
