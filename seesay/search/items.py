@@ -87,7 +87,7 @@ class Items:
     def rows(self, ids: Iterable[int]) -> list[ItemRow]:
         """The items with these ids, in this order; an id that is gone is left out."""
         query = (
-            "SELECT items.id, file_id, folder, name, kind, start_s, end_s, time_s, box "
+            "SELECT items.id, file_id, folder, name, kind, start_s, end_s, time_s, box, track, page "
             "FROM items JOIN files ON files.id = file_id WHERE items.id = ?"
         )
         found = (self._db.execute(query, (int(item),)).fetchone() for item in ids)
@@ -101,6 +101,8 @@ class Items:
                 end_s=row[6],
                 time_s=row[7],
                 box=Box.from_text(row[8]) if row[8] else None,
+                track=row[9],
+                page=row[10],
             )
             for row in found
             if row is not None

@@ -43,6 +43,8 @@ class FileRow:
     """Of a video that was not read to its end: the time of the first frame that is missing."""
     has_vectors: bool
     """It has items, and each has a vector of the library's model."""
+    reader: int = 0
+    """Which version of our decoders made the vectors; 0: one before there were numbers."""
 
     @property
     def path(self) -> bytes:
@@ -74,6 +76,10 @@ class NewItem:
     """Of the frame that the vector was made from."""
     box: Box | None = None
     """The part that a tile shows."""
+    track: int = 0
+    """Of a file with several video tracks, which one a moment is of; 0: the one that players choose."""
+    page: int | None = None
+    """Of a file with several pages, which one, from 1."""
 
     @property
     def kind(self) -> str:
@@ -93,6 +99,10 @@ class FilePart:
     digest: bytes
     items: Sequence[NewItem]
     detail: str = ""
+    taken_ns: int | None = None
+    """When it was taken, as its own data say, in nanoseconds since 1970."""
+    reader: int = 0
+    """Which version of our decoders read it."""
     is_first: bool = True
     """What the store had at this path goes."""
     position_s: float | None = None
@@ -138,6 +148,8 @@ class ItemRow:
     end_s: float | None = None
     time_s: float | None = None
     box: Box | None = None
+    track: int = 0
+    page: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

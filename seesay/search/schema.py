@@ -96,6 +96,36 @@ MIGRATIONS = (
     -- How finely files below this root are to be looked at; null: as by default.
     ALTER TABLE roots ADD COLUMN detail TEXT;
     """,
+    """
+    -- When a photograph or film was taken, as its own data say, in nanoseconds since 1970; null: they do not.
+    ALTER TABLE files ADD COLUMN taken_ns INTEGER;
+
+    -- Which version of our decoders made the vectors (see reading.py); 0: one before there were numbers.
+    ALTER TABLE files ADD COLUMN reader INTEGER NOT NULL DEFAULT 0;
+
+    -- Of a file with several video tracks, which one a moment is of; 0: the one that players choose.
+    ALTER TABLE items ADD COLUMN track INTEGER NOT NULL DEFAULT 0;
+
+    -- Of a file with several pages, which one an item is of, from 1; null: the file is one picture.
+    ALTER TABLE items ADD COLUMN page INTEGER;
+
+    -- Patterns as in a .gitignore, a line each, that `--exclude` gave for this root; null: nothing was said.
+    ALTER TABLE roots ADD COLUMN exclude TEXT;
+
+    -- What a person took out of the library below a root: it stays out until it is named to `index` again.
+    CREATE TABLE forgotten (path BLOB PRIMARY KEY) WITHOUT ROWID;
+
+    -- What the last walk left out because of a rule, and that rule; of a folder only itself.
+    CREATE TABLE excluded (path BLOB PRIMARY KEY, rule TEXT NOT NULL) WITHOUT ROWID;
+
+    -- How many files of each suffix the last walk of a root passed over, because seesay cannot read such files.
+    CREATE TABLE passed_over (
+        root BLOB NOT NULL,
+        suffix TEXT NOT NULL,
+        num_files INTEGER NOT NULL,
+        PRIMARY KEY (root, suffix)
+    ) WITHOUT ROWID;
+    """,
 )
 
 

@@ -33,7 +33,8 @@ _FILE = """
            EXISTS (SELECT 1 FROM items WHERE file_id = files.id) AND NOT EXISTS (
                SELECT 1 FROM items LEFT JOIN vectors ON item_id = items.id
                WHERE file_id = files.id AND model_id IS NOT (SELECT model_id FROM state)
-           )
+           ),
+           reader
     FROM files
 """
 
@@ -190,7 +191,7 @@ class Store:
             for part in parts:
                 if part.is_first:
                     self._forget(part.path)
-                    file_id = self._add_file(part.path, part.size_bytes, part.mtime_ns, part.digest, detail=part.detail)
+                    file_id = self._add_file(part)
                 else:
                     file_id = self._file_id(part.path)
                     self._db.execute("DELETE FROM errors WHERE path = ?", (part.path,))
@@ -217,12 +218,17 @@ class Store:
         """The same content is at `path` too: its items and vectors are copied, no pixel is read."""
         with self.transaction():
             self._forget(path)
-            file_id = self._add_file(path, row.size_bytes, mtime_ns, row.digest, detail=row.detail)
+            folder, name = os.path.split(path)
+            file_id = self._db.execute(
+                "INSERT INTO files (folder, name, size_bytes, mtime_ns, digest, detail, taken_ns, reader) "
+                "SELECT ?, ?, size_bytes, ?, digest, detail, taken_ns, reader FROM files WHERE id = ?",
+                (folder, name, mtime_ns, row.id),
+            ).lastrowid
             items = self._db.execute("SELECT id FROM items WHERE file_id = ? ORDER BY id", (row.id,)).fetchall()
             for (item,) in items:
                 new = self._db.execute(
-                    "INSERT INTO items (file_id, kind, start_s, end_s, time_s, box) "
-                    "SELECT ?, kind, start_s, end_s, time_s, box FROM items WHERE id = ?",
+                    "INSERT INTO items (file_id, kind, start_s, end_s, time_s, box, track, page) "
+                    "SELECT ?, kind, start_s, end_s, time_s, box, track, page FROM items WHERE id = ?",
                     (file_id, item),
                 ).lastrowid
                 self._db.execute(
@@ -242,19 +248,30 @@ class Store:
                 self._forget(row.path)
             self._changed()
 
-    def _add_file(self, path: bytes, size_bytes: int, mtime_ns: int, digest: bytes, *, detail: str) -> int:
-        folder, name = os.path.split(path)
+    def _add_file(self, part: FilePart) -> int:
+        folder, name = os.path.split(part.path)
         cursor = self._db.execute(
-            "INSERT INTO files (folder, name, size_bytes, mtime_ns, digest, detail) VALUES (?, ?, ?, ?, ?, ?)",
-            (folder, name, size_bytes, mtime_ns, digest, detail),
+            "INSERT INTO files (folder, name, size_bytes, mtime_ns, digest, detail, taken_ns, reader) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (folder, name, part.size_bytes, part.mtime_ns, part.digest, part.detail, part.taken_ns, part.reader),
         )
         assert cursor.lastrowid is not None
         return cursor.lastrowid
 
     def _add_item(self, file_id: int, item: NewItem) -> None:
         row = self._db.execute(
-            "INSERT INTO items (file_id, kind, start_s, end_s, time_s, box) VALUES (?, ?, ?, ?, ?, ?)",
-            (file_id, item.kind, item.start_s, item.end_s, item.time_s, item.box and item.box.to_text()),
+            "INSERT INTO items (file_id, kind, start_s, end_s, time_s, box, track, page) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                file_id,
+                item.kind,
+                item.start_s,
+                item.end_s,
+                item.time_s,
+                item.box and item.box.to_text(),
+                item.track,
+                item.page,
+            ),
         )
         self._db.execute(
             "INSERT INTO vectors SELECT ?, model_id, ? FROM state",
@@ -358,7 +375,7 @@ class Store:
         return found
 
 
-def _file_row(row: tuple[int, bytes, bytes, int, int, bytes, str, float | None, int]) -> FileRow:
+def _file_row(row: tuple[int, bytes, bytes, int, int, bytes, str, float | None, int, int]) -> FileRow:
     return FileRow(
         id=row[0],
         folder=row[1],
@@ -369,4 +386,5 @@ def _file_row(row: tuple[int, bytes, bytes, int, int, bytes, str, float | None, 
         detail=row[6],
         position_s=row[7],
         has_vectors=bool(row[8]),
+        reader=row[9],
     )
