@@ -1,6 +1,7 @@
 """What the routes share: the model behind its lanes, the library in its threads, and the limits."""
 
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
@@ -12,6 +13,7 @@ from PIL import Image
 from seesay.base.errors import UsageError
 from seesay.base.paths import default_library
 from seesay.encoders import load
+from seesay.encoders.encoder import Pixels
 from seesay.encoders.ready import BundleEncoder
 from seesay.search.library import Library
 from seesay.search.rows import ItemRow
@@ -22,6 +24,9 @@ from seesay.serve.media import Thumbnails
 from seesay.serve.metrics import Metrics
 from seesay.serve.queries import open_upload
 from seesay.serve.settings import Settings
+
+CHARACTERS_PER_TOKEN = 64
+DECODED_AT_ONCE = 2  # of 100 megapixels each takes 1.5 GB for seconds
 
 
 @dataclass(slots=True)
@@ -37,6 +42,8 @@ class Service:
     metrics: Metrics
     is_ready: bool = False
     """Both towers are loaded."""
+    decoding: threading.BoundedSemaphore = field(default_factory=lambda: threading.BoundedSemaphore(DECODED_AT_ONCE))
+    """One place for each picture that is decoded now."""
 
     def upload(self, content: bytes) -> Image.Image:
         """A picture that somebody sent, decoded.
@@ -45,6 +52,23 @@ class Service:
             InputError: it cannot be read or is too large.
         """
         return open_upload(content, target_px=self.encoder.transform.target_px, most_pixels=self.settings.upload_pixels)
+
+    def pixels(self, content: bytes) -> Pixels:
+        """(S, S, 3) uint8 of a picture that somebody sent; few are decoded at once, whatever is asked for.
+
+        Raises:
+            InputError: it cannot be read or is too large.
+        """
+        with self.decoding:
+            return self.encoder.transform(self.upload(content))
+
+    def shorten(self, text: str) -> str:
+        """A text without what lies beyond the model's context for sure, so that tokenizing a book costs no seconds.
+
+        Of usual text a token has four characters. Only where `CHARACTERS_PER_TOKEN` are less than one in the mean, as
+        in pages of white space, the model would have read more of it.
+        """
+        return text[: CHARACTERS_PER_TOKEN * self.model.bundle.text.context_length]
 
     def item(self, item_id: int) -> ItemRow:
         """An item of the library.
