@@ -10,10 +10,10 @@ from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from seesay.serve.bodies import BodyError, check_json
 from seesay.serve.errors import to_content
 from seesay.serve.settings import NAMES_OF_THIS_MACHINE, Settings
 
@@ -33,10 +33,6 @@ HEADERS = {
     "X-Frame-Options": "DENY",
 }
 _NO_TOKEN = "this service wants its token: send it as 'Authorization: Bearer TOKEN', or open /?token=TOKEN once"  # noqa: S105
-
-
-class TooLargeError(HTTPException):
-    """A body that goes on after its limit. FastAPI lets its own exceptions alone pass while it reads a body."""
 
 
 class Guard:
@@ -71,7 +67,8 @@ class Guard:
         if refusal is not None:
             await refusal(scope, receive, send_guarded)
             return
-        await self._app(scope, self._limited(receive), send_guarded)
+        limited = self._limited(receive)
+        await self._app(scope, _checked(limited) if _may_be_json(scope) else limited, send_guarded)
 
     def _refusal(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
@@ -126,13 +123,43 @@ class Guard:
             if message["type"] == "http.request":
                 taken += len(message.get("body", b""))
                 if taken > self._settings.upload_bytes:
-                    raise TooLargeError(413, self._limit_text())
+                    raise BodyError(413, self._limit_text())
             return message
 
         return receive_limited
 
     def _limit_text(self) -> str:
         return f"the request is larger than the {self._settings.upload_bytes >> 20} MiB that the service takes"
+
+
+def _may_be_json(scope: Scope) -> bool:
+    """Whether a route could parse the body as JSON: one whose type nobody said too."""
+    kind = Headers(scope=scope).get("content-type", "").partition(";")[0].strip().lower()
+    return not kind or "json" in kind
+
+
+def _checked(receive: Receive) -> Receive:
+    """The whole body in one message, once it is known to be cheap to parse."""
+    is_read = False
+
+    async def receive_checked() -> Message:
+        nonlocal is_read
+        if is_read:
+            return await receive()
+        is_read = True
+        parts: list[bytes] = []
+        while True:
+            message = await receive()
+            if message["type"] != "http.request":
+                return message  # the client is gone
+            parts.append(message.get("body", b""))
+            if not message.get("more_body", False):
+                break
+        body = b"".join(parts)
+        check_json(body)
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return receive_checked
 
 
 def _is_of(origin: str, host: str) -> bool:
