@@ -8,8 +8,8 @@ import re
 
 from starlette.exceptions import HTTPException
 
-MOST_VALUES = 100_000  # 2,048 messages of a chat with all their fields have some 40,000
-MOST_DEPTH = 32
+from seesay.serve.settings import Budget
+
 # The quantifiers keep what they have taken (`*+`), so a text without an end costs one look at it, not one a letter.
 _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[",\[\]{}]', re.DOTALL)
 
@@ -18,7 +18,7 @@ class BodyError(HTTPException):
     """A body that is refused. FastAPI lets its own exceptions alone pass while it reads a body."""
 
 
-def check_json(body: bytes) -> None:
+def check_json(body: bytes, budget: Budget) -> None:
     """Refuse what would be expensive to parse.
 
     Raises:
@@ -37,7 +37,9 @@ def check_json(body: bytes) -> None:
             depth += 1
         elif token in b"]}":
             depth -= 1
-        if num_values > MOST_VALUES:
-            raise BodyError(413, f"the request has more than {MOST_VALUES:,} values; send texts, and fewer of them")
-        if depth > MOST_DEPTH:
-            raise BodyError(400, f"the request is nested more than {MOST_DEPTH} levels deep")
+        if num_values > budget.json_values:
+            raise BodyError(
+                413, f"the request has more than {budget.json_values:,} values; send texts, and fewer of them"
+            )
+        if depth > budget.json_depth:
+            raise BodyError(400, f"the request is nested more than {budget.json_depth} levels deep")

@@ -4,6 +4,7 @@ A web page that is open in the same browser must neither read answers (other ori
 them) nor reach the service under a name of its own that points here (DNS rebinding: the Host header is checked).
 """
 
+import asyncio
 import hmac
 from http.cookies import CookieError, SimpleCookie
 from typing import Final
@@ -15,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from seesay.serve.bodies import BodyError, check_json
 from seesay.serve.errors import to_content
-from seesay.serve.settings import NAMES_OF_THIS_MACHINE, Settings
+from seesay.serve.settings import NAMES_OF_THIS_MACHINE, Budget, Settings
 
 COOKIE = "seesay_token"
 OPEN: Final = frozenset({"/healthz", "/readyz"})  # for whoever watches over the process; they say nothing else
@@ -46,6 +47,7 @@ class Guard:
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
         self._settings = settings
+        self._budget = settings.budget
         self._names = NAMES_OF_THIS_MACHINE | {name.lower() for name in (settings.host, *settings.hosts)}
         self._answers_any_name = settings.host in ("0.0.0.0", "::") and not settings.hosts  # noqa: S104 (a token guards it)
 
@@ -68,7 +70,9 @@ class Guard:
             await refusal(scope, receive, send_guarded)
             return
         limited = self._limited(receive)
-        await self._app(scope, _checked(limited) if _may_be_json(scope) else limited, send_guarded)
+        if _may_be_json(scope):
+            limited = _checked(limited, self._budget)
+        await self._app(scope, limited, send_guarded)
 
     def _refusal(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
@@ -81,7 +85,7 @@ class Guard:
         length = headers.get("content-length", "0")
         if not (length.isdecimal() and len(length) < 20):
             return _refuse(path, 400, "Content-Length must be a number")
-        if int(length) > self._settings.upload_bytes:
+        if int(length) > self._budget.body_bytes:
             return _refuse(path, 413, self._limit_text())
         if self._settings.token is None or path in OPEN:
             return None
@@ -114,22 +118,27 @@ class Guard:
         return (name if colon and port.isdecimal() else host.lower()) in self._names
 
     def _limited(self, receive: Receive) -> Receive:
-        """A body without a length is counted while it comes."""
+        """A body without a length is counted while it comes, and one that stops coming is given up."""
         taken = 0
+        is_whole = False
 
         async def receive_limited() -> Message:
-            nonlocal taken
-            message = await receive()
+            nonlocal taken, is_whole
+            try:  # when it is whole, the next message is that the client is gone, which may take as long as it likes
+                message = await asyncio.wait_for(receive(), None if is_whole else self._budget.body_s)
+            except TimeoutError as error:
+                raise BodyError(408, f"nothing of the body came for {self._budget.body_s:g} s") from error
             if message["type"] == "http.request":
+                is_whole = not message.get("more_body", False)
                 taken += len(message.get("body", b""))
-                if taken > self._settings.upload_bytes:
+                if taken > self._budget.body_bytes:
                     raise BodyError(413, self._limit_text())
             return message
 
         return receive_limited
 
     def _limit_text(self) -> str:
-        return f"the request is larger than the {self._settings.upload_bytes >> 20} MiB that the service takes"
+        return f"the request is larger than the {self._budget.body_bytes >> 20} MiB that the service takes"
 
 
 def _may_be_json(scope: Scope) -> bool:
@@ -138,7 +147,7 @@ def _may_be_json(scope: Scope) -> bool:
     return not kind or "json" in kind
 
 
-def _checked(receive: Receive) -> Receive:
+def _checked(receive: Receive, budget: Budget) -> Receive:
     """The whole body in one message, once it is known to be cheap to parse."""
     is_read = False
 
@@ -156,7 +165,7 @@ def _checked(receive: Receive) -> Receive:
             if not message.get("more_body", False):
                 break
         body = b"".join(parts)
-        check_json(body)
+        check_json(body, budget)
         return {"type": "http.request", "body": body, "more_body": False}
 
     return receive_checked

@@ -1,7 +1,7 @@
 """What the routes share: the model behind its lanes, the library in its threads, and the limits."""
 
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
@@ -26,7 +26,6 @@ from seesay.serve.queries import open_upload
 from seesay.serve.settings import Settings
 
 CHARACTERS_PER_TOKEN = 64
-DECODED_AT_ONCE = 2  # of 100 megapixels each takes 1.5 GB for seconds
 
 
 @dataclass(slots=True)
@@ -40,10 +39,12 @@ class Service:
     libraries: Libraries
     thumbnails: Thumbnails
     metrics: Metrics
+    decoding: threading.BoundedSemaphore
+    """One place for each uploaded picture that is decoded now."""
+    cutting: threading.BoundedSemaphore
+    """One place for each clip that is cut now."""
     is_ready: bool = False
     """Both towers are loaded."""
-    decoding: threading.BoundedSemaphore = field(default_factory=lambda: threading.BoundedSemaphore(DECODED_AT_ONCE))
-    """One place for each picture that is decoded now."""
 
     def upload(self, content: bytes) -> Image.Image:
         """A picture that somebody sent, decoded.
@@ -51,7 +52,7 @@ class Service:
         Raises:
             InputError: it cannot be read or is too large.
         """
-        return open_upload(content, target_px=self.encoder.transform.target_px, most_pixels=self.settings.upload_pixels)
+        return open_upload(content, target_px=self.encoder.transform.target_px, most_pixels=self.settings.budget.pixels)
 
     def pixels(self, content: bytes) -> Pixels:
         """(S, S, 3) uint8 of a picture that somebody sent; few are decoded at once, whatever is asked for.
@@ -96,6 +97,10 @@ class Service:
         """How many tokens texts have, as the model reads them."""
         return self.model.count_tokens(texts)
 
+    def give_up(self) -> None:
+        """Answer what still waits for the model by telling it to come again: the service is stopping."""
+        self.encoder.give_up()
+
     def close(self) -> None:
         """Answer what was taken, and let go."""
         self.encoder.close()
@@ -111,10 +116,21 @@ def start(settings: Settings) -> Service:
     folder = (settings.library or default_library()).expanduser().absolute()
     model = load(settings.model or _model_of(folder), truncate=True)
     metrics = Metrics()
-    encoder = BatchingEncoder(model, batch_size=settings.batch_size, room=settings.room, on_batch=metrics.note_batch)
+    encoder = BatchingEncoder(
+        model, batch_size=settings.batch_size, room=settings.budget.waiting, on_batch=metrics.note_batch
+    )
     metrics.watch("seesay_waiting_texts", "Texts that wait for the model.", lambda: len(encoder.texts))
     metrics.watch("seesay_waiting_images", "Pictures that wait for the model.", lambda: len(encoder.images))
-    return Service(settings, encoder, model, Libraries(folder, encoder), Thumbnails(folder), metrics)
+    return Service(
+        settings,
+        encoder,
+        model,
+        Libraries(folder, encoder),
+        Thumbnails(folder),
+        metrics,
+        decoding=threading.BoundedSemaphore(settings.budget.decoded_at_once),
+        cutting=threading.BoundedSemaphore(settings.budget.clips_at_once),
+    )
 
 
 def service_of(request: Request) -> Service:

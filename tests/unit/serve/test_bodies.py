@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from seesay.serve.bodies import MOST_DEPTH, MOST_VALUES, BodyError, check_json
+from seesay.serve.bodies import BodyError, check_json
+from seesay.serve.settings import Budget
 
 
 def commas_and_brackets(value):
@@ -26,27 +27,26 @@ def drawn(chance, depth=0):
     return each if kind == 4 else {f'k"{number},': value for number, value in enumerate(each)}
 
 
-def test_it_counts_what_python_s_own_writer_wrote(monkeypatch):
+def test_it_counts_what_python_s_own_writer_wrote():
     chance = random.Random(0)
     for _ in range(300):
         value = drawn(chance)
         num, depth = commas_and_brackets(value)
         body = json.dumps(value, ensure_ascii=chance.random() < 0.5).encode()
-        monkeypatch.setattr("seesay.serve.bodies.MOST_VALUES", num)
-        monkeypatch.setattr("seesay.serve.bodies.MOST_DEPTH", depth)
-        check_json(body)
+        check_json(body, Budget(json_values=num, json_depth=depth))
         if num:
-            monkeypatch.setattr("seesay.serve.bodies.MOST_VALUES", num - 1)
             with pytest.raises(BodyError, match="values"):
-                check_json(body)
+                check_json(body, Budget(json_values=num - 1))
+            with pytest.raises(BodyError, match="levels"):
+                check_json(body, Budget(json_depth=depth - 1))
 
 
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        (b"[" + b"1.5," * (8 << 20) + b"1]", f"more than {MOST_VALUES:,} values"),
+        (b"[" + b"1.5," * (8 << 20) + b"1]", "more than 100,000 values"),
         (b"[" + b"{}," * (8 << 20) + b"1]", "values"),
-        (b"[" * 40_000_000, f"more than {MOST_DEPTH} levels"),
+        (b"[" * 40_000_000, "more than 32 levels"),
         (b'{"a":' * 10_000_000, "levels"),
         (b'"' + b'\\"' * 30_000_000, "has no end"),
         (b'["' + b"a" * 60_000_000, "has no end"),
@@ -55,13 +55,13 @@ def test_it_counts_what_python_s_own_writer_wrote(monkeypatch):
 def test_a_body_of_any_size_is_refused_at_once(body, said):
     began = time.perf_counter()
     with pytest.raises(BodyError) as error:
-        check_json(body)
+        check_json(body, Budget())
     assert said in error.value.detail
     assert time.perf_counter() - began < 20, "far more than one look at every byte"
 
 
 def test_one_long_text_is_taken():
-    check_json(json.dumps({"input": "data:image/png;base64," + "A" * 40_000_000}).encode())
+    check_json(json.dumps({"input": "data:image/png;base64," + "A" * 40_000_000}).encode(), Budget())
 
 
 def test_a_body_without_end_of_values_is_refused_by_every_route(client):

@@ -6,6 +6,8 @@ import json
 import pytest
 from hostile import png_of
 
+from seesay.serve.settings import Budget
+
 TOKEN = 'correct "horse"; battery=staple, etc.'
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 
@@ -96,7 +98,7 @@ def test_every_answer_forbids_what_the_page_does_not_need(client, path):
 
 
 def test_a_body_is_refused_by_what_it_says_and_by_what_it_is(serve, made):
-    with serve(made / "library", upload_bytes=1 << 20) as client:
+    with serve(made / "library", budget=Budget(body_bytes=1 << 20)) as client:
         large = json.dumps({"terms": [{"image": "data:image/png;base64," + "A" * (2 << 20)}]}).encode()
         pieces = (large[start : start + 65536] for start in range(0, len(large), 65536))
         json_type = {"Content-Type": "application/json"}
