@@ -15,6 +15,7 @@ from seesay import __version__
 from seesay.serve import classifying, files, openai, searching, state
 from seesay.serve.batching import BusyError
 from seesay.serve.errors import add_handlers
+from seesay.serve.head import HeadAsGet
 from seesay.serve.leaving import Watched
 from seesay.serve.metrics import Measured
 from seesay.serve.security import Guard
@@ -52,7 +53,7 @@ def app_of(service: Service) -> ASGIApp:
         return FileResponse(PAGE / "index.html", headers={"Cache-Control": "no-cache"})
 
     app.mount("/page", StaticFiles(directory=PAGE), name="page")
-    return Guard(Watched(Measured(app, service.metrics)), service.settings)
+    return Guard(Watched(Measured(HeadAsGet(app), service.metrics)), service.settings)
 
 
 @asynccontextmanager

@@ -68,7 +68,9 @@ class Lane(Generic[T]):
         """
         future: Future[Vectors] = Future()
         with self._changed:
-            if self._is_closed or (self._num_waiting and self._num_waiting + len(things) > self._room):
+            if self._is_closed:
+                raise BusyError("the service is stopping; try again in a moment")
+            if self._num_waiting and self._num_waiting + len(things) > self._room:
                 raise BusyError("the model has more to do than it can take; try again in a moment")
             self._waiting.append((list(things), future))
             self._num_waiting += len(things)

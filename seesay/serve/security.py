@@ -6,9 +6,9 @@ them) nor reach the service under a name of its own that points here (DNS rebind
 
 import asyncio
 import hmac
-from http.cookies import CookieError, SimpleCookie
+from collections.abc import Iterator
 from typing import Final
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
@@ -18,7 +18,8 @@ from seesay.serve.bodies import BodyError, check_json
 from seesay.serve.errors import to_content
 from seesay.serve.settings import NAMES_OF_THIS_MACHINE, Budget, Settings
 
-COOKIE = "seesay_token"
+COOKIE = "seesay_token"  # and the port: cookies of one host are shared by all its ports
+KEPT_S = 400 * 86_400  # the longest that browsers keep a cookie
 OPEN: Final = frozenset({"/healthz", "/readyz"})  # for whoever watches over the process; they say nothing else
 
 HEADERS = {
@@ -82,6 +83,9 @@ class Guard:
         origin = headers.get("origin")
         if origin is not None and not _is_of(origin, headers.get("host", "")):
             return _refuse(path, 403, "requests from other sites are refused")
+        if headers.get("sec-fetch-site") in ("cross-site", "same-site") and not _is_visit(scope, headers):
+            # also <img>, <video> and <script> of another page, which have no Origin
+            return _refuse(path, 403, "requests from other sites are refused")
         length = headers.get("content-length", "0")
         if not (length.isdecimal() and len(length) < 20):
             return _refuse(path, 400, "Content-Length must be a number")
@@ -92,20 +96,18 @@ class Guard:
         return self._token_refusal(scope, headers, self._settings.token)
 
     def _token_refusal(self, scope: Scope, headers: Headers, token: str) -> Response | None:
+        cookie = _cookie_name(scope)
         if scope["path"] == "/" and scope["method"] == "GET":
-            for offered in parse_qs(scope["query_string"].decode("latin-1")).get("token", []):
-                if _is_same(offered, token):
-                    answer = RedirectResponse("/", status_code=303)
-                    answer.set_cookie(COOKIE, token, httponly=True, samesite="strict", path="/")
-                    return answer
+            asked = parse_qs(scope["query_string"].decode("latin-1"))
+            if any(_is_same(offered, token) for offered in asked.get("token", [])):
+                answer = RedirectResponse("/", status_code=303)
+                kept_s = KEPT_S if asked.get("keep") == ["1"] else None  # None: until the browser ends
+                answer.set_cookie(cookie, quote(token), max_age=kept_s, httponly=True, samesite="strict", path="/")
+                return answer
         kind, _, offered = headers.get("authorization", "").partition(" ")
         if kind.lower() == "bearer" and _is_same(offered.strip(), token):
             return None
-        try:
-            morsel = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
-        except CookieError:
-            morsel = None
-        if morsel is not None and _is_same(morsel.value, token):
+        if any(_is_same(offered, token) for offered in _cookies(headers, cookie)):
             return None
         if scope["path"] == "/":
             return PlainTextResponse(_NO_TOKEN, status_code=401, headers={"WWW-Authenticate": "Bearer"})
@@ -169,6 +171,25 @@ def _checked(receive: Receive, budget: Budget) -> Receive:
         return {"type": "http.request", "body": body, "more_body": False}
 
     return receive_checked
+
+
+def _is_visit(scope: Scope, headers: Headers) -> bool:
+    """Whether somebody followed a link to the page, which shows nothing to where the link was."""
+    is_navigation = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
+    return scope["method"] == "GET" and scope["path"] == "/" and is_navigation
+
+
+def _cookie_name(scope: Scope) -> str:
+    server = scope.get("server")
+    return f"{COOKIE}_{server[1]}" if server and server[1] else COOKIE
+
+
+def _cookies(headers: Headers, name: str) -> Iterator[str]:
+    """What the browser sends under this name. What neighbours on the same host set, however odd, is passed over."""
+    for part in headers.get("cookie", "").split(";"):
+        found, _, value = part.strip().partition("=")
+        if found == name:
+            yield unquote(value)
 
 
 def _is_of(origin: str, host: str) -> bool:
