@@ -4,7 +4,6 @@ import dataclasses
 import json
 import warnings
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -90,7 +89,9 @@ def test_the_settings_for_open_clip_are_its_own(open_clip, name):
     theirs = json.loads((Path(open_clip.__file__).parent / "model_configs" / f"{name}.json").read_text())
     variant = VARIANTS[name]
     text = recipes.text_config(variant.family, variant.model["text"]["context_length"])
-    ours = foreign._open_clip_timm(SimpleNamespace(model=variant.model, dim=variant.model["dim"], text=text, name=name))
+    is_openai = variant.family == "pe"
+    tokens = {} if is_openai else {"hf_tokenizer_name": name, "tokenizer_kwargs": {"clean": text.cleaner}}
+    ours = foreign._open_clip_timm(variant.model, tokens)
     ratios = [config["text_cfg"].pop("mlp_ratio", 4.0) for config in (ours, theirs)]
     width = ours["text_cfg"]["width"]
     assert int(width * ratios[0]) == int(width * ratios[1]) == variant.model["text"]["mlp_dim"]
@@ -107,7 +108,7 @@ def test_the_settings_for_open_clip_are_its_own(open_clip, name):
 @pytest.mark.parametrize("name", ["RN50x64", "ViT-g-14", "ViT-H-14-378-quickgelu", "ViT-bigG-14"])
 def test_open_clip_reads_the_settings_of_plain_models_as_they_are_meant(open_clip, name):
     variant = VARIANTS[name]
-    ours = foreign._open_clip_plain(SimpleNamespace(model=variant.model, dim=variant.model["dim"]))
+    ours = foreign._open_clip_plain(variant.model, {})
     with torch.device("meta"), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it initialises, which a tensor without numbers takes for an oversight
         clip = open_clip.CLIP(**ours)
