@@ -7,9 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tokenizers
 import torch
-from tiny import CLIP, SIGLIP, make_bundle
+from tiny import CLIP, SIGLIP, make_bundle, siglip_tokenizer
 
 from seesay.base.errors import UsageError
 from seesay.encoders import foreign, recipes
@@ -23,17 +22,6 @@ PICTURES = [make_picture(0, (90, 70)), make_picture(1, (300, 80)), make_picture(
 TEXTS = ["a photo of a dog", "two cats, on a beach!", "x " * 100]
 NEAR = 1e-5  # float32, in another order of operations
 RN = variants.clip(48, variants.resnet(64, 64, (1, 1, 1, 1)), variants.text(64, 2, activation="quick_gelu"))
-
-
-def siglip_tokenizer():
-    pieces = ["<pad>", "</s>", "<unk>", "▁", *"abcdefghijklmnopqrstuvwxyz", "▁cat", "▁dog", "▁the", "▁on"]
-    backend = tokenizers.Tokenizer(
-        tokenizers.models.Unigram([(piece, -float(i)) for i, piece in enumerate(pieces)], 2, False)
-    )
-    backend.pre_tokenizer = tokenizers.pre_tokenizers.Metaspace()
-    backend.post_processor = tokenizers.processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
-    backend.add_special_tokens(["<pad>", "</s>", "<unk>"])
-    return backend.to_str().encode()
 
 
 @pytest.fixture(scope="module", params=["clip", "resnet", "siglip"])
@@ -56,9 +44,7 @@ def test_transformers_gives_our_vectors(transformers, bundle, vectors, tmp_path)
     foreign.write_hf(bundle, tmp_path)
     model = transformers.AutoModel.from_pretrained(tmp_path).eval()
     tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path)
-    plain = ["a photo of a dog", "two cats on a beach", "x " * 100]  # there SigLIP's texts are not cleaned
-    texts = TEXTS if bundle.model is CLIP else plain
-    tokens = tokenizer(texts, padding="max_length", truncation=True, return_tensors="pt")
+    tokens = tokenizer(TEXTS, padding="max_length", truncation=True, return_tensors="pt")
     kind = "SiglipImageProcessorPil" if bundle.model is SIGLIP else "CLIPImageProcessorPil"
     processor = getattr(transformers, kind).from_pretrained(tmp_path)
     with torch.no_grad():
@@ -146,6 +132,6 @@ def test_what_only_we_have_is_refused_with_the_cure(write, program, tmp_path):
             write(hidden, tmp_path / "out")
     plain = make_bundle(tmp_path / "plain", CLIP, "clip")
     sharp = dataclasses.replace(plain, image=dataclasses.replace(plain.image, interpolation="bicubic_sharp"))
-    with pytest.raises(UsageError, match=f"{program} resizes with bilinear and bicubic, .* bicubic_sharp; .*--to onnx"):
+    with pytest.raises(UsageError, match=f"{program} resizes with .*bilinear.* bicubic_sharp; .*--to onnx"):
         write(sharp, tmp_path / "out")
     assert not (tmp_path / "out").exists()

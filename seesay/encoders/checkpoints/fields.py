@@ -213,6 +213,30 @@ TABLES |= {
         **_neutral("of the program that wrote the file", "processor_class _processor_class transformers_version"),
     },
 }  # fmt: skip
+TABLES |= {
+    "tokenizer_config.json": {
+        **_used("tokenizer_class add_bos_token add_eos_token bos_token eos_token pad_token padding_side"),
+        **_used("truncation_side model_max_length do_lower_case strip_accents tokenize_chinese_chars"),
+        **_neutral(
+            "in tokenizer.json too, which is the one that is read",
+            "added_tokens_decoder additional_special_tokens extra_special_tokens unk_token cls_token sep_token "
+            "mask_token extra_ids vocab_size add_prefix_space sp_model_kwargs legacy from_slow use_fast tokenizer_file "
+            "vocab_file merges_file wordpieces_prefix unk_id byte_fallback dropout errors do_basic_tokenize "
+            "never_split trim_offsets",
+        ),
+        **_neutral("says how tokens become text again", "clean_up_tokenization_spaces spaces_between_special_tokens"),
+        **_neutral(
+            "of the program that wrote the file",
+            "name_or_path _commit_hash processor_class special_tokens_map_file transformers_version backend is_local "
+            "tokenizer_type model_input_names local_files_only _from_auto sp_model_kwargs chat_template",
+        ),
+        **_neutral(
+            "of one call, whose settings are ours",
+            "max_length stride truncation_strategy pad_to_multiple_of padding truncation pad_token_type_id",
+        ),
+        **_only("off", "split_special_tokens", False),
+    },
+}  # fmt: skip
 
 
 def check(section: Mapping[str, Any], table: str, *, name: str) -> None:
@@ -228,6 +252,8 @@ def check(section: Mapping[str, Any], table: str, *, name: str) -> None:
     Raises:
         BundleError: it names each field with its value.
     """
+    if not isinstance(section, Mapping):
+        raise BundleError(f"its {name} is {section!r}, and must have fields with names")
     known = TABLES[table]
     others = [f"{key}={value!r}" for key, value in section.items() if not _is_read(known.get(key), value)]
     if others:
@@ -250,3 +276,15 @@ def square(value: Any, *, name: str) -> int:
     if not sides or any(isinstance(side, bool) or not isinstance(side, int) or side != sides[0] for side in sides):
         raise BundleError(f"its {name} is {value!r}; we have squares only, whose side is a whole number of pixels")
     return int(sides[0])
+
+
+def triple(value: Any, *, name: str) -> tuple[float, float, float]:
+    """Three numbers, for red, green and blue, that a config gives as three or as one for all.
+
+    Raises:
+        BundleError: something else.
+    """
+    values = list(value) if isinstance(value, list | tuple) else [value] * 3
+    if len(values) != 3 or any(isinstance(part, bool) or not isinstance(part, int | float) for part in values):
+        raise BundleError(f"its {name} is {value!r}; it must be a number, or three: red, green and blue")
+    return float(values[0]), float(values[1]), float(values[2])

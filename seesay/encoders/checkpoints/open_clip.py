@@ -9,7 +9,7 @@ from typing import Any
 from seesay.base.errors import BundleError
 from seesay.encoders import recipes
 from seesay.encoders.checkpoints import openai
-from seesay.encoders.checkpoints.fields import check, square
+from seesay.encoders.checkpoints.fields import check, square, triple
 from seesay.encoders.checkpoints.keymap import Layout, prefixed, refuse, rule
 from seesay.inputs.transform import ImageConfig
 from seesay.models import variants
@@ -119,6 +119,8 @@ def config_from(settings: Mapping[str, Any]) -> dict[str, Any]:
     """
     check(settings, "model_cfg", name="model_cfg")
     image, text = settings["vision_cfg"], settings["text_cfg"]
+    if not isinstance(image, Mapping) or not isinstance(text, Mapping):
+        raise BundleError("its model_cfg must have the fields of a vision_cfg and of a text_cfg")
     activation = "quick_gelu" if settings.get("quick_gelu") else "gelu"
     words = _text_from(text, activation)
     ours = _image_from(image, activation)
@@ -157,12 +159,11 @@ def image_config(settings: Mapping[str, Any], *, image_size: int, statistics: st
     ):
         if value not in known:
             raise BundleError(f"its preprocess_cfg asks for {key}={value!r}; open_clip has {', '.join(known)}")
-    mean, std = (_triple(settings.get(key) or values) for key, values in (("mean", usual.mean), ("std", usual.std)))
+    mean, std = (
+        triple(settings.get(key) or values, name=f"preprocess_cfg: {key}")
+        for key, values in (("mean", usual.mean), ("std", usual.std))
+    )
     return ImageConfig(size_px=image_size, resize=resize, interpolation=interpolation, mean=mean, std=std)
-
-
-def _triple(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list | tuple) else (value,) * 3
 
 
 def _image_from(image: Mapping[str, Any], activation: str) -> dict[str, Any]:

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from seesay.base.errors import BundleError
-from seesay.encoders.checkpoints.fields import check, square
+from seesay.encoders.checkpoints.fields import check, square, triple
 from seesay.encoders.checkpoints.folder import read_json
-from seesay.inputs.statistics import INCEPTION_MEAN, INCEPTION_STD, OPENAI_MEAN, OPENAI_STD
-from seesay.inputs.transform import ImageConfig, Interpolation
+from seesay.inputs.statistics import INCEPTION_MEAN, INCEPTION_STD, OPENAI_MEAN, OPENAI_STD, Triple
+from seesay.inputs.transform import ImageConfig, Interpolation, ResizeMode
 
 PREPROCESSOR, PROCESSOR = "preprocessor_config.json", "processor_config.json"
 FILTERS: dict[int, Interpolation] = {
@@ -97,7 +97,7 @@ def image_config(settings: Mapping[str, Any], *, model_type: str, image_size: in
             f"its {name} makes pictures of {size_px} pixels, and its image tower takes {image_size}; "
             "one of the two files is of another model"
         )
-    if said["resample"] not in FILTERS:
+    if not isinstance(said["resample"], int) or said["resample"] not in FILTERS:
         raise BundleError(
             f"its {name} resizes with Pillow's filter {said['resample']!r}; the filters are "
             f"{', '.join(f'{kind} ({number})' for number, kind in FILTERS.items())}"
@@ -124,7 +124,7 @@ def _class(settings: Mapping[str, Any], model_type: str, name: str) -> str:
     return said
 
 
-def _geometry(said: Mapping[str, Any], name: str) -> tuple[int, Any, int | None]:
+def _geometry(said: Mapping[str, Any], name: str) -> tuple[int, ResizeMode, int | None]:
     """Side of the square, mode, and what the sides are made before the middle is cut out."""
     crop = _side(said["crop_size"], f"{name}: crop_size") if said["do_center_crop"] else None
     if not said["do_resize"]:
@@ -154,22 +154,16 @@ def _side(size: Any, name: str) -> int:
     return square(size, name=name)
 
 
-def _statistics(said: Mapping[str, Any], name: str) -> tuple[Any, Any]:
+def _statistics(said: Mapping[str, Any], name: str) -> tuple[Triple, Triple]:
     """Mean and deviation of pixels in [0, 1] that do what multiplying and normalising does to bytes."""
-    mean, std = (_triple(said[key], f"{name}: {key}") for key in ("image_mean", "image_std"))
+    mean, std = (triple(said[key], name=f"{name}: {key}") for key in ("image_mean", "image_std"))
     if not said["do_normalize"]:
-        mean, std = (0.0,) * 3, (1.0,) * 3
+        mean, std = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
     factor = said["rescale_factor"] if said["do_rescale"] else 1
     if isinstance(factor, bool) or not isinstance(factor, int | float) or not factor > 0:
         raise BundleError(f"its {name} multiplies pixels by {factor!r}; it must be a positive number")
     if abs(255 * factor - 1) < 1e-4:  # 1 / 255, and what people write for it
         return mean, std
     # (byte * factor - mean) / std  =  (byte / 255 - mean / (255 factor)) / (std / (255 factor))
-    return tuple(value / (255 * factor) for value in mean), tuple(value / (255 * factor) for value in std)
-
-
-def _triple(value: Any, name: str) -> tuple[float, ...]:
-    values = [value] * 3 if isinstance(value, int | float) else value
-    if not isinstance(values, list | tuple) or len(values) != 3:
-        raise BundleError(f"its {name} is {value!r}; it must be a number, or three: red, green and blue")
-    return tuple(float(part) for part in values)
+    mean, std = ((red / 255 / factor, green / 255 / factor, blue / 255 / factor) for red, green, blue in (mean, std))
+    return mean, std

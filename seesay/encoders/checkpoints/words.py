@@ -28,6 +28,11 @@ from seesay.inputs.tokenizer import TextConfig, parse_tokenizer
 from seesay.models.variants import CLIP_VOCABULARY
 
 _SETTINGS, _TOKENIZER, _VOCABULARY = "tokenizer_config.json", "tokenizer.json", "vocab.json"
+_BERT = {
+    "do_lower_case": "lowercase",
+    "strip_accents": "strip_accents",
+    "tokenize_chinese_chars": "handle_chinese_chars",
+}
 _CANONICAL = ("Siglip", "T5", "Gemma")
 """Tokenizers of published SigLIPs. SiglipTokenizer takes punctuation away itself; the others stand in folders whose
 program did it before (big_vision, open_clip), and every number that was published was measured so."""
@@ -51,7 +56,7 @@ def of_open_clip(
     usual = recipes.text_config(family, model["text"]["context_length"])
     if not has_own:
         return dataclasses.replace(usual, cleaner=cleaner, pad_id=openai.PAD_ID), openai.tokenizer_json()
-    content = recipes.read_tokenizer(folder)
+    content = _own_tokenizer(folder, _settings(folder))
     return dataclasses.replace(usual, cleaner=cleaner, pad_id=_pad_id(folder, content, usual)), content
 
 
@@ -61,16 +66,14 @@ def of_transformers(folder: Path, *, model: Mapping[str, Any], family: str) -> t
     Raises:
         BundleError: they ask for something that we have not, or are not there.
     """
-    settings = read_json(folder / _SETTINGS) if (folder / _SETTINGS).is_file() else {}
-    if settings.get("padding_side") == "left" or settings.get("truncation_side") == "left":
-        raise BundleError(f"its {_SETTINGS} fills up or cuts texts at their start; we do so at their end")
+    settings = _settings(folder)
     text = _shortened(recipes.text_config(family, model["text"]["context_length"]), settings)
     kind = str(settings.get("tokenizer_class") or "")
     if family in ("clip", "pe"):
         if _is_openai(folder, kind, model["text"]["vocabulary_size"]):
             return text, openai.tokenizer_json()
-        return dataclasses.replace(text, cleaner="none"), recipes.read_tokenizer(folder)
-    content = recipes.read_tokenizer(folder)
+        return dataclasses.replace(text, cleaner="none"), _own_tokenizer(folder, settings)
+    content = _own_tokenizer(folder, settings)
     text = dataclasses.replace(text, pad_id=_pad_id(folder, content, text))
     if kind.startswith("Siglip2"):  # lower case, and nothing else
         return dataclasses.replace(text, cleaner="none"), _lowered(content)
@@ -91,7 +94,7 @@ def of_family(model: Mapping[str, Any], family: str, folder: Path | None) -> tup
     if family in ("clip", "pe") and model["text"]["vocabulary_size"] != CLIP_VOCABULARY:
         if folder is None:
             raise UsageError("this model has a vocabulary of its own; give its tokenizer.json")
-        return dataclasses.replace(text, cleaner="none"), recipes.read_tokenizer(folder)
+        return dataclasses.replace(text, cleaner="none"), _own_tokenizer(folder, _settings(folder))
     return text, recipes.tokenizer_json(family, folder)
 
 
@@ -131,6 +134,25 @@ def _is_openai(folder: Path, kind: str, vocabulary_size: int) -> bool:
     return bool(words == parse_tokenizer(openai.tokenizer_json().decode("utf-8"), name=_TOKENIZER).get_vocab())
 
 
+def _settings(folder: Path) -> dict[str, Any]:
+    return read_json(folder / _SETTINGS) if (folder / _SETTINGS).is_file() else {}
+
+
+def _own_tokenizer(folder: Path, settings: Mapping[str, Any]) -> bytes:
+    """The folder's tokenizer.json, where nothing beside it asks for something else."""
+    check(settings, "tokenizer_config.json", name=_SETTINGS)
+    if settings.get("padding_side") == "left" or settings.get("truncation_side") == "left":
+        raise BundleError(f"its {_SETTINGS} fills up or cuts texts at their start; we do so at their end")
+    content = recipes.read_tokenizer(folder)
+    normalizer = json.loads(content).get("normalizer") or {}
+    if normalizer.get("type") == "BertNormalizer":  # transformers makes the file agree with what is said beside it
+        for key, name in _BERT.items():
+            if settings.get(key) is not None and settings[key] != normalizer.get(name):
+                said = f"its {_SETTINGS} says {key}={settings[key]!r}"
+                raise BundleError(f"{said}, and its {_TOKENIZER} {name}={normalizer.get(name)!r}")
+    return content
+
+
 def _shortened(text: TextConfig, settings: Mapping[str, Any]) -> TextConfig:
     """A tokenizer may have fewer places than the tower; one without a limit writes a huge number."""
     longest = settings.get("model_max_length")
@@ -143,8 +165,7 @@ def _pad_id(folder: Path, tokenizer: bytes, usual: TextConfig) -> int:
     """What fills a row up; causal towers never look at it, and get the smallest number, which is never the largest."""
     if usual.padding != "fixed":
         return openai.PAD_ID
-    settings = read_json(folder / _SETTINGS) if (folder / _SETTINGS).is_file() else {}
-    token = settings.get("pad_token")
+    token = _settings(folder).get("pad_token")
     token = token.get("content") if isinstance(token, dict) else token
     if token is None:
         return usual.pad_id
