@@ -60,20 +60,20 @@ def _export_onnx(bundle: "Bundle", folder: Path, *, int8: bool) -> Path:
         raise UsageError(f"--int8 would change {folder} in place; name another folder with --out")
     if not is_in_place:
         _refuse_existing(folder)
-    folder = folder.resolve()
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
-        fresh = Path(scratch) / folder.name
+    place = folder.resolve()
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=place.parent, prefix=f".{place.name}-") as scratch:
+        fresh = Path(scratch) / place.name
         copied = copy_bundle(bundle, fresh, storage=in_8_bits(bundle.read_weights()) if int8 else None)
         if is_video := read_temporal(bundle.folder) is not None:
             copy_temporal(bundle, copied)
         export_graphs(fresh)
         if is_video:
             export_temporal(Bundle.open(fresh))
-        folder.mkdir(exist_ok=True)
+        place.mkdir(exist_ok=True)
         for path in sorted(fresh.iterdir()):
             if not (is_in_place and path.name in bundle.files):  # the weights stay where they are
-                path.replace(folder / path.name)
+                path.replace(place / path.name)
     return folder
 
 

@@ -8,6 +8,7 @@ A folder gets its name only when our own reader has read it back and its vectors
 Sources: transformers 5, configuration_clip.py and configuration_siglip.py; open_clip 3.3, model.py and model_configs/.
 """
 
+import dataclasses
 import json
 import re
 import tempfile
@@ -55,7 +56,8 @@ class _Model(NamedTuple):
 def write_hf(bundle: Bundle, folder: Path) -> None:
     """Write a folder for transformers: weights, config, image processor, tokenizer.
 
-    Its tokenizer does less cleaning than ours; see `seesay.inputs.openai`.
+    Its tokenizer does less cleaning than ours; see `seesay.inputs.openai`. Where what is cut from a picture is odd, its
+    image processor may begin the middle one pixel earlier; see `ImageConfig.crop_rounding`.
 
     Args:
         bundle: a CLIP with a ViT, or a SigLIP.
@@ -74,7 +76,12 @@ def write_hf(bundle: Bundle, folder: Path) -> None:
         "preprocessor_config.json": _hf_processor(bundle.image, "Siglip" if is_siglip else "CLIP"),
         **_hf_tokenizer(bundle),
     }
-    _keep(bundle, folder, lambda scratch: _write(scratch, files, weights, "model.safetensors"))
+    is_cropped = files["preprocessor_config.json"]["do_center_crop"]
+    image = dataclasses.replace(bundle.image, crop_rounding="down" if is_cropped else bundle.image.crop_rounding)
+    there = dataclasses.replace(
+        bundle, image=image
+    )  # as transformers cuts, which is the one thing that it cannot be told
+    _keep(there, folder, lambda scratch: _write(scratch, files, weights, "model.safetensors"))
 
 
 def write_open_clip(bundle: Bundle, folder: Path) -> None:
@@ -93,6 +100,7 @@ def write_open_clip(bundle: Bundle, folder: Path) -> None:
     _refuse_our_own(bundle, "open_clip", _OPEN_CLIP_RESAMPLING)
     if image.resize == "none" or image.resize_px is not None:
         raise UsageError("open_clip cuts nothing from a picture but what makes it a square; export to hf")
+    image = dataclasses.replace(image, crop_rounding="even")  # the one thing that open_clip cannot be told
     is_plain = model.config["image"].get("pooling") != "attention"
     tokens = _open_clip_tokens(bundle)
     config = {
@@ -105,7 +113,8 @@ def write_open_clip(bundle: Bundle, folder: Path) -> None:
         },
     }
     files = {"open_clip_config.json": config, **_hf_tokenizer(bundle)}
-    _keep(bundle, folder, lambda scratch: _write(scratch, files, weights, "open_clip_model.safetensors"))
+    there = dataclasses.replace(bundle, image=image)
+    _keep(there, folder, lambda scratch: _write(scratch, files, weights, "open_clip_model.safetensors"))
 
 
 def _at_its_size(bundle: Bundle) -> _Model:

@@ -18,6 +18,7 @@ from seesay.inputs.fields import check_fields
 from seesay.inputs.pictures import Source, open_picture
 
 ResizeMode: TypeAlias = Literal["shortest", "squash", "longest", "none"]
+CropRounding: TypeAlias = Literal["even", "down"]
 Interpolation: TypeAlias = Literal["bicubic", "bilinear", "bicubic_sharp", "lanczos", "nearest", "box", "hamming"]
 
 # Above this ratio of the sides only the middle of a picture is resized. Resizing the whole of 60000 × 3 pixels to
@@ -39,6 +40,7 @@ _RESAMPLING = {
 # was made small (bench/starter_sharp.py); with most other radii and strengths the gain is smaller, with none a loss.
 _SHARP_RADIUS, _SHARP_PERCENT = 0.4, 150
 _EVERY_PX = 1 << 20  # more than any picture has: what is not shrunk must not be decoded smaller
+_RARE = {"resize_px": None, "crop_rounding": "even"}  # left out where they are as usual, so that old bundles keep ids
 _PADDING = (0, 0, 0)  # black, as open_clip pads with its fill_color of 0
 
 
@@ -74,11 +76,19 @@ class ImageConfig:
     resize_px: int | None = None
     """What `shortest` and `squash` make the sides before the middle is cut out, in pixels; None: S, as is usual."""
 
+    crop_rounding: CropRounding = "even"
+    """Where the middle begins when what is cut away is odd: at the even one of the two places, as OpenAI, open_clip and
+    torchvision do (`even`), or always at the smaller one, as transformers does (`down`)."""
+
     def __post_init__(self) -> None:
         """Refuse what no model can mean."""
         if not _is_size(self.size_px):
             raise BundleError(f"image.size_px must be a whole number of pixels, at least 1; got {self.size_px!r}")
-        for name, kinds in (("resize", get_args(ResizeMode)), ("interpolation", get_args(Interpolation))):
+        for name, kinds in (
+            ("resize", get_args(ResizeMode)),
+            ("interpolation", get_args(Interpolation)),
+            ("crop_rounding", get_args(CropRounding)),
+        ):
             if getattr(self, name) not in kinds:
                 raise BundleError(f"image.{name} must be one of {', '.join(kinds)}; got {getattr(self, name)!r}")
         if self.resize_px is not None and (not _is_size(self.resize_px) or self.resize not in ("shortest", "squash")):
@@ -100,7 +110,7 @@ class ImageConfig:
         Raises:
             BundleError: a key is missing or unknown, or a value is impossible; it names the key.
         """
-        data = {"resize_px": None, **data}  # bundles that need none have none, so that their ids stay
+        data = {**_RARE, **data}
         check_fields(cls, data, section="image")
         triples = {}
         for name in ("mean", "std"):
@@ -113,9 +123,7 @@ class ImageConfig:
     def to_dict(self) -> dict[str, Any]:
         """What `from_dict` reads, with nothing but JSON's types."""
         fields = {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
-        if self.resize_px is None:
-            del fields["resize_px"]
-        return fields
+        return {key: value for key, value in fields.items() if key not in _RARE or value != _RARE[key]}
 
     def at_size(self, size_px: int) -> "ImageConfig":
         """The same for a square of another side; what is cut away stays the same share of the picture."""
@@ -148,7 +156,8 @@ class ImageTransform:
         """
         rgb = picture if picture.mode == "RGB" else picture.convert("RGB")
         resampling = _RESAMPLING[self.config.interpolation]
-        square = _middle_square(self._resize(rgb, self.target_px, resampling), self.config.size_px)
+        resized = self._resize(rgb, self.target_px, resampling)
+        square = _middle_square(resized, self.config.size_px, self.config.crop_rounding)
         if self.config.interpolation == "bicubic_sharp":
             square = _sharpen(square, self._enlarged(rgb))
         return np.array(square, dtype=np.uint8)  # a copy: np.asarray of a picture is read-only
@@ -187,17 +196,19 @@ def _shortest(picture: Image.Image, size: int, resampling: Image.Resampling) -> 
     return picture.resize((int(size * width / height), size), resampling)
 
 
-def _middle_square(picture: Image.Image, size: int) -> Image.Image:
+def _middle_square(picture: Image.Image, size: int, rounding: CropRounding) -> Image.Image:
     """The middle of a picture, with black around it where it is smaller; as torchvision's `center_crop`."""
     if picture.size == (size, size):
         return picture
-    left, top = (_offset(side, size) for side in picture.size)
+    left, top = (_offset(side, size, rounding) for side in picture.size)
     return picture.crop((left, top, left + size, top + size))
 
 
-def _offset(side: int, size: int) -> int:
+def _offset(side: int, size: int, rounding: CropRounding) -> int:
     """Where the middle begins; Python's round takes halves to the even number."""
-    return round((side - size) / 2.0) if side >= size else -((size - side) // 2)
+    if side < size:
+        return -((size - side) // 2)
+    return (side - size) // 2 if rounding == "down" else round((side - size) / 2.0)
 
 
 def _middle(picture: Image.Image) -> Image.Image:

@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tiny import CLIP, SIGLIP, make_bundle, siglip_tokenizer
+from tiny import CLIP, SIGLIP, cased_tokenizer, make_bundle, siglip_tokenizer
 
-from seesay.base.errors import UsageError
+from seesay.base.errors import BundleError, UsageError
 from seesay.encoders import foreign, recipes
 from seesay.encoders.ready import BundleEncoder
 from seesay.encoders.selftest import make_picture
 from seesay.encoders.torch import TorchBackend
+from seesay.inputs.transform import ImageTransform
 from seesay.models import variants
 from seesay.models.variants import VARIANTS
 
@@ -65,6 +66,97 @@ def test_open_clip_gives_our_vectors(open_clip, bundle, vectors, tmp_path):
         texts = model.encode_text(tokens, normalize=True)
     np.testing.assert_allclose(images.numpy(), vectors[0], atol=NEAR)
     np.testing.assert_allclose(texts.numpy(), vectors[1], atol=NEAR)
+
+
+def _there(bundle, to):
+    """The bundle with the middle of pictures where that program begins it."""
+    rounding = "down" if to == "hf" else "even"
+    return dataclasses.replace(bundle, image=dataclasses.replace(bundle.image, crop_rounding=rounding))
+
+
+@pytest.mark.parametrize(("model", "size_px"), [(CLIP, 96), (CLIP, 100), (RN, 96), (SIGLIP, 128)], ids=str)
+@pytest.mark.parametrize("to", ["hf", "open_clip"])
+def test_a_model_trained_at_another_size_is_exported_at_that_size(
+    open_clip, transformers, tmp_path, model, size_px, to
+):
+    if (model is RN, to) == (True, "hf") or (model is SIGLIP, to) == (True, "open_clip"):
+        pytest.skip("that program has no such model")
+    tokenizer = siglip_tokenizer() if model is SIGLIP else None
+    bundle = make_bundle(tmp_path / "bundle", model, "siglip2" if model is SIGLIP else "clip", tokenizer)
+    bundle = dataclasses.replace(bundle, image=bundle.image.at_size(size_px))
+    ours = BundleEncoder(_there(bundle, to), TorchBackend(bundle, device="cpu")).encode_images(PICTURES)
+    if to == "hf":
+        foreign.write_hf(bundle, tmp_path / "hf")
+        theirs = transformers.AutoModel.from_pretrained(tmp_path / "hf").eval()
+        kind = "SiglipImageProcessorPil" if model is SIGLIP else "CLIPImageProcessorPil"
+        processor = getattr(transformers, kind).from_pretrained(tmp_path / "hf")
+        with torch.no_grad():
+            output = theirs.get_image_features(**processor(PICTURES, return_tensors="pt")).pooler_output
+    else:
+        foreign.write_open_clip(bundle, tmp_path / "oc")
+        theirs, _, transform = open_clip.create_model_and_transforms(f"local-dir:{tmp_path / 'oc'}")
+        with torch.no_grad():
+            output = theirs.eval().encode_image(torch.stack([transform(image) for image in PICTURES]))
+    np.testing.assert_allclose(torch.nn.functional.normalize(output, dim=1).numpy(), ours, atol=NEAR)
+
+
+@pytest.mark.parametrize("write", [foreign.write_hf, foreign.write_open_clip])
+def test_an_export_that_is_another_model_is_not_kept(tmp_path, monkeypatch, write):
+    bundle = make_bundle(tmp_path / "bundle", CLIP, "clip")
+
+    def forgets(*_):  # as a writer of a new family may do one day
+        return {
+            name: tensor * (1.5 if "visual" in name or "vision" in name else 1) for name, tensor in written(*_).items()
+        }
+
+    written = foreign.from_ours
+    monkeypatch.setattr(foreign, "from_ours", forgets)
+    with pytest.raises(BundleError, match=r"read back, its image vectors are off by up to .* it was not kept"):
+        write(bundle, tmp_path / "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
+
+
+EOS = CLIP | {"text": CLIP["text"] | {"vocabulary_size": 120, "end_id": 2}}
+
+
+@pytest.mark.parametrize(
+    ("text", "cleaner"),
+    [({}, "none"), ({}, "whitespace"), ({}, "lower"), ({"pooling": "largest"}, "none")],
+    ids=str,
+)
+def test_a_vocabulary_of_its_own_goes_to_both_programs(open_clip, transformers, tmp_path, text, cleaner):
+    model = EOS | {"text": EOS["text"] | text}
+    bundle = make_bundle(tmp_path / "bundle", model, "clip", cased_tokenizer())
+    bundle = dataclasses.replace(bundle, text=dataclasses.replace(bundle.text, cleaner=cleaner))
+    texts = ["a photo of a Cat", "EIFFEL Tower, Paris!", "two dogs"]
+    expected = BundleEncoder(bundle, TorchBackend(bundle, device="cpu")).encode_texts(texts)
+    foreign.write_hf(bundle, tmp_path / "hf")
+    tokens = transformers.AutoTokenizer.from_pretrained(tmp_path / "hf")(texts, padding=True, return_tensors="pt")
+    theirs = transformers.AutoModel.from_pretrained(tmp_path / "hf").eval()
+    with torch.no_grad():
+        output = theirs.get_text_features(tokens["input_ids"], attention_mask=tokens["attention_mask"]).pooler_output
+    np.testing.assert_allclose(torch.nn.functional.normalize(output, dim=1).numpy(), expected, atol=NEAR)
+    foreign.write_open_clip(bundle, tmp_path / "oc")
+    theirs = open_clip.create_model(f"local-dir:{tmp_path / 'oc'}").eval()
+    tokens = open_clip.get_tokenizer(f"local-dir:{tmp_path / 'oc'}")(texts)
+    with torch.no_grad():
+        output = theirs.encode_text(tokens, normalize=True)
+    np.testing.assert_allclose(output.numpy(), expected, atol=NEAR)
+
+
+def test_what_is_cut_from_a_picture_goes_to_transformers_only(transformers, tmp_path):
+    bundle = make_bundle(tmp_path / "bundle", CLIP, "clip")
+    for index, changes in enumerate(({"resize_px": 80}, {"resize_px": 70, "resize": "squash"}, {"resize": "none"})):
+        cut = dataclasses.replace(bundle, image=dataclasses.replace(bundle.image, interpolation="lanczos", **changes))
+        folder = tmp_path / f"hf{index}"
+        foreign.write_hf(cut, folder)
+        processor = transformers.CLIPImageProcessorPil.from_pretrained(folder)
+        pixels = processor([make_picture(1, (301, 90))], return_tensors="np").pixel_values[0].transpose(1, 2, 0)
+        expected = ImageTransform(_there(cut, "hf").image)(make_picture(1, (301, 90)))
+        np.testing.assert_allclose((pixels * cut.image.std + cut.image.mean) * 255, expected, atol=1e-3)
+        bicubic = dataclasses.replace(cut, image=dataclasses.replace(cut.image, interpolation="bicubic"))
+        with pytest.raises(UsageError, match="open_clip cuts nothing from a picture but what makes it a square"):
+            foreign.write_open_clip(bicubic, tmp_path / "oc")
 
 
 TIMM = [name for name, variant in VARIANTS.items() if variant.family != "clip"]

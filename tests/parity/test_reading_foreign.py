@@ -27,8 +27,12 @@ from seesay.inputs.transform import ImageTransform  # noqa: E402
 
 NEAR = 2e-6  # float32, in another order of operations
 TEXTS = ["a photo of a cat", "A photo of a Cat", "EIFFEL Tower, Paris!", "two   dogs", "café &amp; co"]
-# even when shrunk to 64, 72 and 40: of an odd rest transformers' two backends cut at different places
-PICTURES = [make_picture(0, (90, 90)), make_picture(1, (300, 150)), make_picture(2, (64, 64))]
+PICTURES = [
+    make_picture(0, (90, 91)),
+    make_picture(1, (300, 151)),
+    make_picture(2, (64, 64)),
+    make_picture(3, (97, 64)),
+]
 
 
 def unit(tensor):

@@ -124,6 +124,8 @@ TABLES: dict[str, Table] = {
         **_used("mean std interpolation resize_mode fill_color"),
         **_only("as our pictures are", "mode", "RGB"),
         **_neutral("open_clip takes the image tower's size instead", "size"),
+        **_neutral("of where the weights lie; open_clip passes it over here", "url hf_hub"),
+        **_neutral("model_cfg has it too, and open_clip passes it over here", "quick_gelu"),
     },
 }  # fmt: skip
 

@@ -109,6 +109,7 @@ def image_config(settings: Mapping[str, Any], *, model_type: str, image_size: in
         mean=mean,
         std=std,
         resize_px=None if resize_px == size_px else resize_px,
+        crop_rounding="down" if said["do_center_crop"] else "even",
     )
 
 

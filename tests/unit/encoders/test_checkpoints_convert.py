@@ -94,7 +94,8 @@ def test_a_folder_of_transformers_comes_back_as_it_went(tmp_path, model, family)
     foreign.write_hf(bundle, tmp_path / "hf")
     back = convert(tmp_path / "hf", tmp_path / "back")
     assert back.model == model
-    assert back.image == bundle.image
+    rounding = "even" if family == "siglip" else "down"  # transformers cuts so, and SigLIP cuts nothing
+    assert back.image == dataclasses.replace(bundle.image, crop_rounding=rounding)
     cleaner = "none" if family == "siglip" else "lower"  # SigLIP's is written into the tokenizer there
     assert back.text == dataclasses.replace(bundle.text, cleaner=cleaner)
     assert back.logit_scale == pytest.approx(bundle.logit_scale)
