@@ -12,15 +12,20 @@ import struct
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, TypeAlias
 
-from PIL import ExifTags, Image, JpegImagePlugin, TiffImagePlugin, UnidentifiedImageError
+import numpy as np
+from PIL import ExifTags, Image, ImageFile, JpegImagePlugin, TiffImagePlugin, UnidentifiedImageError
 
 from seesay.base.errors import InputError, MissingExtraError
+from seesay.inputs import cicp
+from seesay.inputs.cicp import Cicp
 from seesay.inputs.color import to_srgb
+from seesay.inputs.damaged import Open, rescue
+from seesay.inputs.heif import read_deep, read_heif
 from seesay.inputs.quiet import QuietPillow
 
 Source: TypeAlias = str | bytes | os.PathLike[str] | BinaryIO
@@ -120,6 +125,8 @@ _BEGINNINGS = (
     (b"\x1aE\xdf\xa3", "not a picture but a video"),
     (bytes(16), "not a picture but zeros, as a broken copy leaves them"),
 )
+_JPEG_SIGNATURE = b"\xff\xd8\xff"
+_MOST_BEFORE = 4096  # bytes of something else before a JPEG, as broken downloads and servers leave them
 _AVIF_BRANDS = (b"avif", b"avis", b"mif1", b"msf1")
 
 _RAW_SIGNATURES = (b"FUJIFILMCCD-RAW", b"IIRO", b"IIRS", b"MMOR", b"IIU\x00", b"FOVb", b"\x00MRM")
@@ -132,7 +139,7 @@ _CUT_SHORT = ("truncated", "end of file")  # how Pillow's and libheif's messages
 _QUIET = QuietPillow()
 
 
-def open_picture(source: Source, *, target_px: int | None = None) -> Image.Image:
+def open_picture(source: Source, *, target_px: int | None = None, page: int = 1) -> Image.Image:
     """Read a picture as a person would see it: upright, in sRGB, on white, of an animation the first frame.
 
     Safe to call from several threads at once; decoding lets go of Python's lock.
@@ -142,16 +149,18 @@ def open_picture(source: Source, *, target_px: int | None = None) -> Image.Image
         target_px: the length of the shorter side that the picture will be shrunk to. A JPEG or a camera original
             much larger than that is then decoded at a reduced scale, at least twice the target (after shrinking the
             pixels differ by 0.2 of 255 in the mean; at least once the target would give 0.7). None: every pixel.
+        page: of a file with several (see pages.py), which one.
 
     Returns:
         An RGB picture of 8 bits a channel that has let go of its file and carries no metadata.
 
     Raises:
         InputError: it cannot be read; the text is the reason, without the path. A truncated file is an error, never
-            a picture that is half grey. Damage inside a JPEG that its decoder papers over cannot be noticed.
-        MissingExtraError: HEIC needs the extra `heic`, camera originals need `raw`.
+            a picture that is half grey, unless nearly all of it is there (`examine_picture` says so then). Damage
+            inside a JPEG that its decoder papers over cannot be noticed.
+        MissingExtraError: HEIC needs the extra `heic`, camera originals need `raw`, JPEG XL needs `jxl`.
     """
-    return examine_picture(source, target_px=target_px).picture
+    return examine_picture(source, target_px=target_px, page=page).picture
 
 
 class Examined(NamedTuple):
@@ -160,24 +169,23 @@ class Examined(NamedTuple):
     picture: Image.Image
     """As `open_picture` returns it."""
     format: str
-    """Pillow's name of it: JPEG, PNG; and HEIC or RAW."""
+    """Pillow's name of it: JPEG, PNG; and HEIC, JXL, PSD or RAW."""
     width_px: int
     """As a person sees it, so upright; of the file, also where the picture was decoded at a reduced scale."""
     height_px: int
+    problem: str | None = None
+    """What is wrong with a damaged file of which nearly every pixel is there (see damaged.py)."""
 
 
-def examine_picture(source: Source, *, target_px: int | None = None) -> Examined:
-    """`open_picture`, with the format and the size of the file; arguments and errors are the same."""
+def examine_picture(source: Source, *, target_px: int | None = None, page: int = 1) -> Examined:
+    """`open_picture`, with the format, the size of the file, and its damage; arguments and errors are the same."""
     with _opened(source) as (file, suffix), _QUIET:
         head = _read_head(file)
         try:
-            decoded = _decode(file, head, suffix, target_px)
-            picture = to_srgb(_upright(decoded.picture))
+            decoded = _decode(file, head, suffix, target_px, page)
+            return _finish(decoded, target_px)
         except _DECODER_ERRORS as error:
             raise InputError(_reason(error)) from error
-    long, short = max(decoded.size), min(decoded.size)
-    width, height = (long, short) if picture.width >= picture.height else (short, long)
-    return Examined(picture, decoded.format, width, height)
 
 
 @contextmanager
@@ -221,30 +229,93 @@ def _read_head(file: BinaryIO) -> bytes:
 
 
 class _Decoded(NamedTuple):
+    """A loaded picture as it lies in the file."""
+
     picture: Image.Image
     format: str
     size: tuple[int, int]
     """Of the file; which of the two is the width, only the upright picture says."""
+    problem: str | None = None
+    orientation: int | None = None
+    """What EXIF calls so, where the picture itself does not say it rightly."""
+    meaning: Cicp | None = None
+    """What the numbers mean, where it is not said by a colour profile."""
+    is_cut_to_8_bits: bool = False
+    """Pillow left the upper 8 of 16 bits a channel."""
 
 
-def _decode(file: BinaryIO, head: bytes, suffix: str, target_px: int | None) -> _Decoded:
-    """The loaded picture as it lies in the file, by its content; the suffix only tells camera originals from TIFF."""
-    if head.startswith(b"\xff\xd8\xff"):
+def _finish(decoded: _Decoded, target_px: int | None) -> Examined:
+    """Upright, and in sRGB."""
+    picture = _upright(decoded.picture, decoded.orientation)
+    meaning = decoded.meaning or cicp.of_profile(picture.info.get("icc_profile"))
+    if meaning is not None and not meaning.is_plain:
+        picture = cicp.to_srgb(picture, meaning, target_px=target_px, is_cut_to_8_bits=decoded.is_cut_to_8_bits)
+    picture = to_srgb(picture)
+    long, short = max(decoded.size), min(decoded.size)
+    width, height = (long, short) if picture.width >= picture.height else (short, long)
+    return Examined(picture, decoded.format, width, height, decoded.problem)
+
+
+def _decode(file: BinaryIO, head: bytes, suffix: str, target_px: int | None, page: int) -> _Decoded:
+    """By the file's content; the suffix only tells camera originals from TIFF."""
+    if head.startswith(_JPEG_SIGNATURE):
         return _open_jpeg(file, target_px)
     if _is_heic(head):
-        heic = _open_heic(file)
-        return _Decoded(heic, "HEIC", heic.size)
+        return _open_heic(file, target_px)
     if _is_raw(file, head, suffix):
         return _open_raw(file, target_px)
     try:
-        picture = Image.open(file, formats=_formats())
+        decoded = _load(file, partial(_open_other, page=page))
     except UnidentifiedImageError as error:
         if suffix in RAW_SUFFIXES:
             return _open_raw(file, target_px)
+        if num_bytes := _start_of_jpeg(file, head):
+            return _open_jpeg(_without_start(file, num_bytes), target_px)._replace(
+                problem=f"{num_bytes} bytes stand before the picture; it was taken without them"
+            )
         raise InputError(_what_else(head)) from error
+    if decoded.format == "PNG":
+        return decoded._replace(meaning=cicp.of_png(file), is_cut_to_8_bits=head[24] == 16)
+    return _with_boxes(file, decoded, target_px) if decoded.format == "AVIF" else decoded
+
+
+def _with_boxes(file: BinaryIO, decoded: _Decoded, target_px: int | None) -> _Decoded:
+    """An AVIF with what its boxes say: Pillow turns their turns into EXIF, and passes over the rest."""
+    said = read_heif(file)
+    orientation = None if said.is_turned else said.orientation
+    deep = read_deep(file, decoded.size) if said.may_be_hdr else None
+    if deep is None or decoded.picture.has_transparency_data:
+        return decoded._replace(orientation=orientation, meaning=said.meaning)
+    if orientation is None:
+        orientation = decoded.picture.getexif().get(ExifTags.Base.Orientation, 1)
+    values, meaning = deep
+    picture = cicp.signal_to_srgb(values, said.meaning or meaning, target_px=target_px)
+    return decoded._replace(picture=picture, orientation=orientation)
+
+
+def _load(file: BinaryIO, open_header: Open) -> _Decoded:
+    """The loaded picture of a file that Pillow reads; of a damaged one what it holds, if that is nearly all."""
+    try:
+        file.seek(0)
+        picture = open_header(file)
+        picture.load()
+        return _Decoded(picture, picture.format or "", picture.size)
+    except (MemoryError, Image.DecompressionBombError):
+        raise
+    except _DECODER_ERRORS:
+        file.seek(0)
+        saved = rescue(file.read(), open_header)
+        if saved is None:
+            raise
+        return _Decoded(saved.picture, saved.picture.format or "", saved.size, saved.problem)
+
+
+def _open_other(file: BinaryIO, *, page: int) -> ImageFile.ImageFile:
+    picture = Image.open(file, formats=_formats())
+    if page > 1:
+        picture.seek(page - 1)
     _check_size(picture.size, picture.format)
-    picture.load()
-    return _Decoded(picture, picture.format or "", picture.size)
+    return picture
 
 
 @lru_cache(maxsize=1)
@@ -257,15 +328,32 @@ def _formats() -> tuple[str, ...]:
 def _open_jpeg(file: BinaryIO, target_px: int | None) -> _Decoded:
     # Not through Image.open: that refuses what a phone of 200 megapixels makes before the scale can be reduced, and
     # warns of the second picture that many cameras append (MPO), of which the first is wanted anyway.
+    stored = (0, 0)
+
+    def open_header(file: BinaryIO) -> ImageFile.ImageFile:
+        nonlocal stored
+        picture = JpegImagePlugin.JpegImageFile(file)
+        stored = picture.size
+        if target_px is not None:
+            picture.draft(None, (2 * target_px, 2 * target_px))
+        per_coefficient = 2 if "progressive" in picture.info else 0
+        _check_size(picture.size, "JPEG", stored, bytes_per_stored=per_coefficient * len(picture.getbands()))
+        return picture
+
+    return _load(file, open_header)._replace(format="JPEG", size=stored)
+
+
+def _start_of_jpeg(file: BinaryIO, head: bytes) -> int:
+    """How many bytes of something else stand before a JPEG: 0 where there is none, or the file is another kind."""
+    if _beginning(head) is not None or head[4:8] == b"ftyp":
+        return 0
     file.seek(0)
-    picture = JpegImagePlugin.JpegImageFile(file)
-    stored = picture.size
-    if target_px is not None:
-        picture.draft(None, (2 * target_px, 2 * target_px))
-    per_coefficient = 2 if "progressive" in picture.info else 0
-    _check_size(picture.size, "JPEG", stored, bytes_per_stored=per_coefficient * len(picture.getbands()))
-    picture.load()
-    return _Decoded(picture, "JPEG", stored)
+    return max(0, file.read(_MOST_BEFORE).find(_JPEG_SIGNATURE))
+
+
+def _without_start(file: BinaryIO, num_bytes: int) -> BinaryIO:
+    file.seek(num_bytes)
+    return io.BytesIO(file.read())
 
 
 def _is_heic(head: bytes) -> bool:
@@ -276,12 +364,22 @@ def _is_heic(head: bytes) -> bool:
     return brand in _HEIC_BRANDS or (brand in (b"mif1", b"msf1") and b"avi" not in also)
 
 
-def _open_heic(file: BinaryIO) -> Image.Image:
+def _open_heic(file: BinaryIO, target_px: int | None) -> _Decoded:
     pi_heif = _import_extra("pi_heif", what="reading a HEIC picture", extra="heic")
     heif = pi_heif.open_heif(file)
-    _check_size(heif.size, "HEIC")
-    picture: Image.Image = heif.to_pillow()  # upright already: libheif turns it, and its EXIF no longer asks for it
-    return picture
+    size = heif.size
+    _check_size(size, "HEIC")
+    said = read_heif(file)
+    # libheif does what the boxes ask for. Some phones leave that to EXIF, which the standard calls a note.
+    orientation = 1 if said.is_turned else said.orientation
+    meaning = said.meaning or cicp.of_profile(heif.info.get("icc_profile"))
+    if meaning is None and said.may_be_hdr and (deep := read_deep(file, size)):
+        meaning = deep[1]
+    if meaning is None or meaning.is_plain:
+        return _Decoded(heif.to_pillow(), "HEIC", size, orientation=orientation)
+    values = np.asarray(pi_heif.open_heif(file, convert_hdr_to_8bit=False))
+    picture = cicp.signal_to_srgb(cicp.to_16_bits(values), meaning, target_px=target_px)
+    return _Decoded(picture, "HEIC", size, orientation=orientation)
 
 
 def _is_raw(file: BinaryIO, head: bytes, suffix: str) -> bool:
@@ -327,7 +425,8 @@ def _raw_preview(raw: Any, rawpy: Any, target_px: int | None) -> Image.Image | N
         thumb = raw.extract_thumb()
         if thumb.format != rawpy.ThumbFormat.JPEG:
             return None  # plain bitmaps are tiny
-        return _open_jpeg(io.BytesIO(thumb.data), target_px).picture
+        preview = _open_jpeg(io.BytesIO(thumb.data), target_px)
+        return None if preview.problem else preview.picture
     except (rawpy.LibRawError, InputError, *_DECODER_ERRORS):
         return None
 
@@ -360,10 +459,12 @@ def _check_size(
         )
 
 
-def _upright(picture: Image.Image) -> Image.Image:
+def _upright(picture: Image.Image, orientation: int | None) -> Image.Image:
     """Turn a loaded picture the way its EXIF says. Broken EXIF says nothing of the pixels and is ignored."""
     try:
-        turn = _TURNS.get(picture.getexif().get(ExifTags.Base.Orientation, 1))
+        if orientation is None:
+            orientation = picture.getexif().get(ExifTags.Base.Orientation, 1)
+        turn = _TURNS.get(orientation)
     except _DECODER_ERRORS:
         return picture
     return picture if turn is None else picture.transpose(turn)
@@ -375,10 +476,11 @@ def _what_else(head: bytes) -> str:
         if head[8:12] in _AVIF_BRANDS:
             return "a damaged AVIF, or one that this Pillow cannot decode; try `pip install --upgrade pillow`"
         return f"not a picture but a file of kind {head[8:12].decode('ascii', 'replace').strip()!r}, perhaps a video"
-    for start, name in _BEGINNINGS:
-        if head.startswith(start):
-            return name
-    return f"not a picture: no known format starts with {head[:8]!r}"
+    return _beginning(head) or f"not a picture: no known format starts with {head[:8]!r}"
+
+
+def _beginning(head: bytes) -> str | None:
+    return next((name for start, name in _BEGINNINGS if head.startswith(start)), None)
 
 
 def _reason(error: Exception) -> str:

@@ -52,7 +52,7 @@ class Summary:
     removed: int = 0
     failed: int = 0
     incomplete: int = 0
-    """Of those added or changed: damaged videos, which gave what they hold and a line in the ledger."""
+    """Of those added or changed: damaged files, which gave what they hold and a line in the ledger."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from seesay.base.errors import InputError, MissingExtraError
-from seesay.inputs.pictures import open_picture
+from seesay.inputs.pictures import examine_picture
 from seesay.inputs.transform import ImageTransform
 from seesay.inputs.video import Frame, is_video, map_frames, read_info
 from seesay.search import tiles
@@ -140,9 +140,10 @@ def read_picture(wanted: Wanted, known: frozenset[bytes], transform: ImageTransf
             return Read(wanted=wanted, digest=digest, is_video=True)
         has_tiles = wanted.detail.tiles
         target_px = tiles.decode_px(transform.target_px) if has_tiles else transform.target_px
-        picture = open_picture(os.fsdecode(wanted.path), target_px=target_px)
-        pieces = tuple(_pieces(picture, transform, has_tiles=has_tiles))
-        chunk = Chunk(wanted=wanted, digest=digest, pieces=pieces, detail=wanted.detail.of_picture)
+        found = examine_picture(os.fsdecode(wanted.path), target_px=target_px)
+        pieces = tuple(_pieces(found.picture, transform, has_tiles=has_tiles))
+        detail = wanted.detail.of_picture
+        chunk = Chunk(wanted=wanted, digest=digest, pieces=pieces, detail=detail, problem=found.problem)
         return Read(wanted=wanted, digest=digest, chunk=chunk)
     except (OSError, InputError, MissingExtraError) as error:
         return Read(wanted=wanted, error=error_row(wanted, error))
