@@ -288,5 +288,6 @@ def _judged(one: Image.Image, other: Image.Image, size: tuple[int, int], *, rows
 
 def _differs(one: Image.Image, other: Image.Image) -> NDArray[np.bool_]:
     """(H, W) where two pictures of one size and mode are not alike."""
-    differs: NDArray[np.bool_] = np.not_equal(np.asarray(one), np.asarray(other))
-    return differs.reshape(*differs.shape[:2], -1).any(axis=2)
+    first, second = np.asarray(one), np.asarray(other)
+    differs: NDArray[np.bool_] = (first != second).reshape(*first.shape[:2], -1).any(axis=2)
+    return differs

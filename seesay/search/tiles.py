@@ -16,6 +16,10 @@ MIN_SIDE = 0.4  # of the model's size: a tile with fewer pixels shows nothing th
 
 MAX_TILES = 16  # along one side
 
+LONG = 2.0  # beyond this ratio of its sides, the middle square of a picture is less than half of it
+STEP = 0.75  # of a square's side, from one to the next: what lies on a seam is whole in one of them
+MAX_SQUARES = 32  # of one picture; beyond a ratio of 24 they share less, and beyond 32 there are gaps
+
 
 def boxes(width_px: int, height_px: int, *, size_px: int) -> list[Box]:
     """The tiles of a picture: square in pixels, row by row; none where they would be too small.
@@ -35,6 +39,29 @@ def boxes(width_px: int, height_px: int, *, size_px: int) -> list[Box]:
         for top in _starts(height_px, side)
         for left in _starts(width_px, side)
     ]
+
+
+def squares(width_px: int, height_px: int) -> list[Box]:
+    """The squares that a long picture (a scrolled screenshot, a panorama) is cut into along its long side.
+
+    They are as wide as its short side, share a quarter with each neighbour, and go from edge to edge.
+
+    Returns:
+        From left to right or from top to bottom; none for a picture that is not longer than `LONG`.
+    """
+    side, length = sorted((width_px, height_px))
+    if length <= LONG * side:
+        return []
+    num = min(MAX_SQUARES, math.ceil((length - side) / (STEP * side)) + 1)
+    starts = [number * (length - side) / (num - 1) / length for number in range(num)]
+    if width_px > height_px:
+        return [Box(start, 0.0, min(1.0, start + side / length), 1.0) for start in starts]
+    return [Box(0.0, start, 1.0, min(1.0, start + side / length)) for start in starts]
+
+
+def wanted_px(box: Box, side_px: int) -> int:
+    """The length of shorter side to decode a picture to, so that a square part of it has `side_px`."""
+    return round(side_px / max(box.right - box.left, box.bottom - box.top))
 
 
 def decode_px(size_px: int) -> int:

@@ -35,4 +35,4 @@ def test_heic_and_camera_originals_have_a_format_too():
     pytest.importorskip("rawpy")
     assert examine_picture(heic())[1:4] == ("HEIC", 64, 64)
     found = examine_picture(dng(np.full((64, 96, 3), 0.4), orientation=6))
-    assert found[1:] == ("RAW", 64, 96)
+    assert found[1:4] == ("RAW", 64, 96)

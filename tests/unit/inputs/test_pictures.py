@@ -19,7 +19,7 @@ from pictures import HEIC_COLORS, dng, encode, exif, heic, photo, srgb_to_linear
 from PIL import Image, features
 
 from seesay.base.errors import InputError, MissingExtraError
-from seesay.inputs import pictures
+from seesay.inputs import pictures, refusals
 from seesay.inputs.pictures import PICTURE_SUFFIXES, open_picture
 from seesay.inputs.transform import ImageConfig, ImageTransform
 
@@ -372,7 +372,7 @@ def test_the_200_megapixels_of_a_phone_are_not_too_large_at_a_reduced_scale():
 
 
 def test_a_progressive_jpeg_counts_its_coefficients(monkeypatch):
-    monkeypatch.setattr(pictures, "MAX_BYTES", 60_000)
+    monkeypatch.setattr(refusals, "MAX_BYTES", 60_000)
     open_picture(JPEG)  # 96 * 64 * 8 bytes are 49,152
     with pytest.raises(InputError, match="too large"):
         open_picture(encode(photo(), "JPEG", progressive=True))
