@@ -273,11 +273,11 @@ def _judged(one: Image.Image, other: Image.Image, size: tuple[int, int], *, rows
     """
     differs_HW = _differs(one, other)
     height, width = differs_HW.shape
-    if rows is None:
-        missing = int(differs_HW.sum())
-    else:
-        top = int(differs_HW.any(1).argmax()) // rows * rows if differs_HW.any() else height
-        left = int(differs_HW[top : top + rows].any(0).argmax()) if top < height else 0
+    missing = int(differs_HW.sum())
+    if rows is not None and missing:
+        # What lies right above a block may differ too: colours are smoothed, and edges are.
+        top = min((int(differs_HW.any(1).argmax()) + rows // 2) // rows * rows, height - 1)
+        left = int(differs_HW[top : top + rows].any(0).argmax())
         missing = (height - top) * width - left * min(rows, height - top)
     share = 1 - missing / (height * width)
     if share < NEARLY:
