@@ -42,13 +42,13 @@ def open_psd(file: BinaryIO) -> tuple[Image.Image, str | None]:
         struct.error, ValueError: it is damaged.
     """
     file.seek(4)
-    version, *rest = struct.unpack(">H6xHIIHH", file.read(22))
+    version, *rest = struct.unpack(">H6xHIIHH", _read(file, 22))
     header = _Header(version == 2, *rest)
     check_size((header.width, header.height), "PSD")
     if header.mode not in _NUM_COLOURS:
         raise InputError("a Photoshop document in multichannel mode; export it as PNG")
-    palette = file.read(_number(file, 4))
-    resources = _resources(file.read(_number(file, 4)))
+    palette = _read(file, _number(file, 4))
+    resources = _resources(_read(file, _number(file, 4)))
     if len(version_info := resources.get(_VERSION, b"")) > 4 and not version_info[4]:
         raise InputError(
             "a Photoshop document without a picture of the whole; save it with 'Maximize Compatibility', "
@@ -70,11 +70,15 @@ def open_psd(file: BinaryIO) -> tuple[Image.Image, str | None]:
     return picture, problem if missing else None
 
 
-def _number(file: BinaryIO, size: int) -> int:
+def _read(file: BinaryIO, size: int) -> bytes:
     content = file.read(size)
     if len(content) < size:
         raise EOFError("the header is truncated")
-    return int.from_bytes(content, "big")
+    return content
+
+
+def _number(file: BinaryIO, size: int) -> int:
+    return int.from_bytes(_read(file, size), "big")
 
 
 def _resources(content: bytes) -> dict[int, bytes]:
@@ -95,7 +99,7 @@ def _has_transparency(file: BinaryIO, header: _Header) -> bool:
     length = _number(file, size)
     start = file.tell()
     has_layers = length >= size + 2 and _number(file, size) > 0
-    is_negative = has_layers and struct.unpack(">h", file.read(2))[0] < 0
+    is_negative = has_layers and struct.unpack(">h", _read(file, 2))[0] < 0
     file.seek(start + length)
     return is_negative
 

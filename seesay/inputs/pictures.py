@@ -157,7 +157,12 @@ def has_pages(source: Source) -> bool:
             if not head.startswith(_PAGED_SIGNATURES) or is_raw(file, head, suffix):
                 return False
             file.seek(0)
-            return len(list(islice(_frames_of_pages(_open_page(file, page=1)), 2))) > 1
+            frames = _frames_of_pages(_open_page(file, page=1))
+            next(frames)
+            try:
+                return next(frames, None) is not None
+            except DECODER_ERRORS:  # there is one, and it is cut off
+                return True
     except (InputError, *DECODER_ERRORS):
         return False
 
@@ -177,17 +182,19 @@ def examine_pages(source: Source, *, target_px: int | None = None, first: int = 
     """
     with _opened(source) as (file, _), _QUIET:
         file.seek(0)
+        number, is_sound = first - 1, True
         try:
             picture = _open_page(file, page=1)
-            frames = enumerate(_frames_of_pages(picture), start=1)
-            is_sound = True
-            for number, frame in islice(frames, first - 1, None):
+            for frame in islice(_frames_of_pages(picture), number, None):
+                number += 1
                 page = _examine_page(picture, number, frame, target_px)
                 if page.found is None and is_sound:
                     page, is_sound = _examine_again(source, page, target_px), False
                 yield page
         except DECODER_ERRORS as error:
-            raise InputError(reason(error)) from error
+            if number == 0:
+                raise InputError(reason(error)) from error
+            yield Page(number + 1, None, f"{reason(error)}; neither it nor what follows can be read")
 
 
 def _examine_page(picture: ImageFile.ImageFile, number: int, frame: int, target_px: int | None) -> Page:

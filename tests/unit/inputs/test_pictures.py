@@ -317,7 +317,6 @@ def test_nothing_optional_is_imported_before_it_is_needed():
         (b"<!DOCTYPE html><title>404", "not a picture but a web page"),
         (b"%PDF-1.7 and so on", "not a picture but a PDF"),
         (b"PK\x03\x04 and so on and on", "not a picture but a ZIP archive"),
-        (b"8BPS\x00\x01 and so on and on", "a Photoshop document; export it as PNG"),
         (b"\x1aE\xdf\xa3 and so on and on", "not a picture but a video"),
         (b"\x00\x00\x00\x20ftypisom" + bytes(52), "a file of kind 'isom', perhaps a video"),
         (b"\x00\x00\x00\x20ftypavif" + bytes(52), "a damaged AVIF"),
