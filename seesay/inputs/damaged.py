@@ -26,10 +26,13 @@ _ERRORS = (
     OSError, ValueError, SyntaxError, EOFError, LookupError, TypeError, ArithmeticError, AttributeError, RuntimeError,
     struct.error, zlib.error,
 )  # fmt: skip
+PNG_SIGNATURE = b"\x89PNG"
+
 _CURE = "copy or download it again"
 _COARSER = f"the file is cut short: the picture is coarser than it was and was taken; {_CURE}"
 _SOI, _EOI = b"\xff\xd8", b"\xff\xd9"
 _NEXT_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # the others stand inside a scan
+_ROWS = 256
 _ANCILLARY = 0x20  # a bit of the first letter of a PNG's chunk
 
 
@@ -57,11 +60,18 @@ def rescue(content: bytes, open_header: Open) -> Rescued | None:
             return _rescue_webp(content, open_header)
         if content.startswith((b"\x00\x00\x00\x0cjP", b"\xff\x4f\xff\x51")):
             return _rescue_jpeg2000(content.rstrip(b"\xff"), open_header)
-        if content.startswith(b"\x89PNG"):
+        if content.startswith(PNG_SIGNATURE):
             content = _with_sound_chunks(content)
         return _rescue_rows(content, open_header)
     except _ERRORS:
         return None
+
+
+def share_of_bytes(content: bytes) -> float:
+    """How much of a WebP is there, by the length that its header says; of any other file 1."""
+    if not content.startswith(b"RIFF") or content[8:12] != b"WEBP":
+        return 1.0
+    return len(content) / (8 + int.from_bytes(content[4:8], "little"))
 
 
 # --- JPEG ------------------------------------------------------------------------------------------------------------
@@ -287,7 +297,10 @@ def _judged(one: Image.Image, other: Image.Image, size: tuple[int, int], *, rows
 
 
 def _differs(one: Image.Image, other: Image.Image) -> NDArray[np.bool_]:
-    """(H, W) where two pictures of one size and mode are not alike."""
-    first, second = np.asarray(one), np.asarray(other)
-    differs: NDArray[np.bool_] = (first != second).reshape(*first.shape[:2], -1).any(axis=2)
-    return differs
+    """(H, W) where two pictures of one size and mode are not alike; some rows at a time, for the memory."""
+    differs_HW = np.empty((one.height, one.width), np.bool_)
+    for top in range(0, one.height, _ROWS):
+        part = (0, top, one.width, min(top + _ROWS, one.height))
+        first, second = np.asarray(one.crop(part)), np.asarray(other.crop(part))
+        differs_HW[top : part[3]] = (first != second).reshape(*first.shape[:2], -1).any(axis=2)
+    return differs_HW

@@ -17,6 +17,7 @@ from PIL import ExifTags, Image
 from seesay.inputs.cicp import Cicp
 
 _MOST_BYTES = 16 << 20  # of a `meta` box: those of phones have some kilobytes, and a large one is no picture's
+_UNSAID = 2  # in H.273
 _DAMAGED = (struct.error, LookupError, ValueError, OSError, SyntaxError)
 
 
@@ -66,8 +67,9 @@ def _read_meta(file: BinaryIO, meta: dict[bytes, bytes]) -> Said:
     cicp, has_profile = None, False
     for kind, content in properties:
         if kind == b"colr" and content[:4] == b"nclx":
-            primaries, transfer = struct.unpack_from(">HH", content, 4)
-            cicp = cicp or Cicp(primaries, transfer)
+            numbers = struct.unpack_from(">HH", content, 4)
+            if cicp is None and numbers != (_UNSAID, _UNSAID):
+                cicp = Cicp(*numbers)
         elif kind == b"colr":
             has_profile = True
     is_turned = any(kind in (b"irot", b"imir") for kind, _ in properties)

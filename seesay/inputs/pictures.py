@@ -21,7 +21,7 @@ from seesay.base.errors import InputError
 from seesay.inputs import cicp, photoshop
 from seesay.inputs.cicp import Cicp
 from seesay.inputs.color import to_srgb
-from seesay.inputs.damaged import Open, rescue
+from seesay.inputs.damaged import PNG_SIGNATURE, Open, rescue, share_of_bytes
 from seesay.inputs.heif import read_deep, read_heif
 from seesay.inputs.quiet import QuietPillow
 from seesay.inputs.raw import RAW_SUFFIXES, is_raw, open_raw
@@ -230,8 +230,6 @@ def _frames_of_pages(picture: ImageFile.ImageFile) -> Iterator[int]:
             is_page = not tags.get(_NEW_SUBFILE_TYPE, 0) & _NO_PAGE and tags.get(_SUBFILE_TYPE) != _SMALLER_COPY
             if frame and not is_page:
                 continue
-        elif frame and picture.format != "DCX":  # the pictures of an animation
-            return
         yield frame
 
 
@@ -305,6 +303,8 @@ def _finish(decoded: _Decoded, target_px: int | None) -> Examined:
 
 def _decode(file: BinaryIO, head: bytes, suffix: str, target_px: int | None, page: int) -> _Decoded:
     """By the file's content; the suffix only tells camera originals from TIFF."""
+    if page > 1 and not head.startswith(_PAGED_SIGNATURES):
+        raise InputError(f"the file has no page {page}")
     if head.startswith(_JPEG_SIGNATURE):
         return _open_jpeg(file, target_px)
     if _is_heic(head):
@@ -354,12 +354,20 @@ def _load(file: BinaryIO, open_header: Open) -> _Decoded:
         return _Decoded(picture, picture.format or "", picture.size)
     except (MemoryError, Image.DecompressionBombError):
         raise
-    except DECODER_ERRORS:
+    except DECODER_ERRORS as error:
         file.seek(0)
-        saved = rescue(file.read(), open_header)
-        if saved is None:
-            raise
-        return _Decoded(saved.picture, saved.picture.format or "", saved.size, saved.problem)
+        if isinstance(error, UnidentifiedImageError) and file.read(4) != PNG_SIGNATURE:
+            raise  # it may be anything, and large; to a PNG one damaged chunk is enough for this
+        file.seek(0)
+        content = file.read()
+        saved = rescue(content, open_header)
+        if saved is not None:
+            return _Decoded(saved.picture, saved.picture.format or "", saved.size, saved.problem)
+        if (share := share_of_bytes(content)) < 1:
+            there = min(99, round(100 * share))
+            text = f"the file is cut short ({there} % of it is there); copy or download it again"
+            raise InputError(text) from error
+        raise
 
 
 def _open_page(file: BinaryIO, *, page: int) -> ImageFile.ImageFile:

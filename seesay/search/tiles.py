@@ -16,6 +16,7 @@ MIN_SIDE = 0.4  # of the model's size: a tile with fewer pixels shows nothing th
 
 MAX_TILES = 16  # along one side
 
+MIN_SQUARE_PX = 32  # the long pictures with less are rulers, borders and bars
 LONG = 2.0  # beyond this ratio of its sides, the middle square of a picture is less than half of it
 STEP = 0.75  # of a square's side, from one to the next: what lies on a seam is whole in one of them
 MAX_SQUARES = 32  # of one picture; beyond a ratio of 24 they share less, and beyond 32 there are gaps
@@ -47,10 +48,10 @@ def squares(width_px: int, height_px: int) -> list[Box]:
     They are as wide as its short side, share a quarter with each neighbour, and go from edge to edge.
 
     Returns:
-        From left to right or from top to bottom; none for a picture that is not longer than `LONG`.
+        From left to right or from top to bottom; none for a picture that is not longer than `LONG`, or is only a line.
     """
     side, length = sorted((width_px, height_px))
-    if length <= LONG * side:
+    if length <= LONG * side or side < MIN_SQUARE_PX:
         return []
     num = min(MAX_SQUARES, math.ceil((length - side) / (STEP * side)) + 1)
     starts = [number * (length - side) / (num - 1) / length for number in range(num)]

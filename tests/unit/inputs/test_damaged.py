@@ -209,6 +209,12 @@ def test_a_png_whose_pixels_are_damaged_is_refused():
 # --- what is left alone ----------------------------------------------------------------------------------------------
 
 
+def test_a_webp_that_is_cut_says_how_much_of_it_is_there():
+    for kind in ("WebP", "WebP, lossless"):
+        with pytest.raises(InputError, match=r"the file is cut short \(50 % of it is there\); copy"):
+            examine_picture(FILES[kind][: len(FILES[kind]) // 2])
+
+
 def test_nothing_of_pillow_is_switched_and_threads_do_not_meet():
     cut = [data[:-12] for data in FILES.values()]
     alone = [open_picture(data).tobytes() for data in cut]

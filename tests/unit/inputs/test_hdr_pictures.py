@@ -9,7 +9,19 @@ import struct
 
 import numpy as np
 import pytest
-from pictures import HEIC_COLORS, encode, exif, heic, heif, hevc_10, linear_to_srgb, photo, png_16, srgb_to_linear
+from pictures import (
+    HEIC_COLORS,
+    avif_10,
+    encode,
+    exif,
+    heic,
+    heif,
+    hevc_10,
+    linear_to_srgb,
+    photo,
+    png_16,
+    srgb_to_linear,
+)
 from PIL import Image, features
 
 from seesay.inputs import cicp
@@ -116,6 +128,29 @@ def test_an_avif_in_wide_colours_is_right_too():
     for primaries, matrix in ((9, TO_2020), (12, TO_P3)):
         pixels = (signal(DARK, matrix, is_hdr=False) / 257).round().astype(np.uint8)
         assert difference(open_picture(avif(pixels, (primaries, 13))), DARK) < 2
+
+
+@needs_avif
+def test_an_avif_of_10_bits_keeps_them_and_its_stream_may_say_what_they_mean():
+    data = avif_10(signal(DARK), primaries=9, transfer=16)
+    unsaid = b"nclx\0\2\0\2\0\2"
+    assert data.count(unsaid) == 1
+    assert difference(open_picture(data), DARK) < 1.5
+    small = open_picture(data, target_px=16)
+    assert small.size == (48, 32)
+    said = data.replace(unsaid, b"nclx\0\x09\0\x10\0\x09")
+    assert difference(open_picture(said), open_picture(data)) == 0
+    assert Image.open(io.BytesIO(said)).size == (96, 64)  # Pillow's 8 bits of it are further away
+    plain = avif_10(DARK.astype(np.uint16) * 257, primaries=1, transfer=13)
+    assert difference(open_picture(plain), DARK) < 2.5
+
+
+def test_the_stream_of_a_heic_may_say_what_its_numbers_mean():
+    pytest.importorskip("pi_heif", reason="the extra `heic` is not installed")
+    says = ":colorprim=bt2020:transfer=smpte2084:colormatrix=bt2020nc"
+    for nclx in (None, (2, 2, 9, 1)):
+        found = open_picture(heif(hevc_10(signal(DARK), says=says), nclx=nclx))
+        assert difference(found, DARK) < 2.5
 
 
 @pytest.mark.parametrize(("hlg", "light"), [(0.38, 26), (0.75, 203)])
