@@ -322,9 +322,9 @@ def _decode(file: BinaryIO, head: bytes, suffix: str, target_px: int | None, pag
         if suffix in RAW_SUFFIXES:
             return _open_raw(file, target_px)
         if num_bytes := _start_of_jpeg(file, head):
-            return _open_jpeg(_without_start(file, num_bytes), target_px)._replace(
-                problem=f"{num_bytes} bytes stand before the picture; it was taken without them"
-            )
+            decoded = _open_jpeg(_without_start(file, num_bytes), target_px)
+            before = f"{num_bytes} bytes stand before the picture; it was taken without them"
+            return decoded._replace(problem=f"{before}; {decoded.problem}" if decoded.problem else before)
         raise InputError(what_else(head)) from error
     if decoded.format == "PNG":
         return decoded._replace(meaning=cicp.of_png(file), is_cut_to_8_bits=head[24] == 16)
@@ -436,11 +436,12 @@ def _open_heic(file: BinaryIO, target_px: int | None) -> _Decoded:
     # libheif does what the boxes ask for. Some phones leave that to EXIF, which the standard calls a note.
     orientation = 1 if said.is_turned else said.orientation
     meaning = said.meaning or cicp.of_profile(heif.info.get("icc_profile"))
-    if meaning is None and said.may_be_hdr and (deep := read_deep(file, size)):
-        meaning = deep[1]
+    if meaning is None and said.may_be_hdr and (read := read_deep(file, size)):
+        meaning = read[1]
     if meaning is None or meaning.is_plain:
         return _Decoded(heif.to_pillow(), "HEIC", size, orientation=orientation)
-    values = np.asarray(pi_heif.open_heif(file, convert_hdr_to_8bit=False))
+    deep = pi_heif.open_heif(file, convert_hdr_to_8bit=False)
+    values = np.array(deep)  # a copy: the pixels are libheif's, and go with `deep`
     picture = cicp.signal_to_srgb(cicp.to_16_bits(values), meaning, target_px=target_px)
     return _Decoded(picture, "HEIC", size, orientation=orientation)
 

@@ -6,6 +6,7 @@ and colours that are darker than half of a page's white stay as they were (white
 
 import io
 import struct
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -94,6 +95,14 @@ def test_a_heic_in_pq_of_10_bits_looks_as_it_was_before():
     found = examine_picture(heif(hevc_10(signal(DARK)), nclx=(9, 16, 9, 1)))
     assert found[1:4] == ("HEIC", 96, 64)
     assert difference(found.picture, DARK) < 2.5  # lossy
+
+
+def test_a_heic_in_pq_is_the_same_every_time_in_many_threads():
+    pytest.importorskip("pi_heif", reason="the extra `heic` is not installed")
+    data = heif(hevc_10(signal(np.asarray(photo(320, 256)))), nclx=(9, 16, 9, 1))
+    once = open_picture(data).tobytes()
+    with ThreadPoolExecutor(4) as pool:  # its pixels are libheif's until they are copied
+        assert set(pool.map(lambda _: open_picture(data).tobytes(), range(40))) == {once}
 
 
 def test_a_heic_in_wide_colours_is_right_too():
