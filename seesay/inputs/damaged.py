@@ -67,11 +67,34 @@ def rescue(content: bytes, open_header: Open) -> Rescued | None:
         return None
 
 
-def share_of_bytes(content: bytes) -> float:
-    """How much of a WebP is there, by the length that its header says; of any other file 1."""
-    if not content.startswith(b"RIFF") or content[8:12] != b"WEBP":
-        return 1.0
-    return len(content) / (8 + int.from_bytes(content[4:8], "little"))
+def cut_short(file: BinaryIO) -> str | None:
+    """The reason of a file that says itself how long it is, and is shorter: WebP, HEIC, AVIF, JPEG XL. Else None."""
+    size = file.seek(0, io.SEEK_END)
+    file.seek(0)
+    head = file.read(12)
+    declared = 0
+    if head[:4] == b"RIFF" and head[8:] == b"WEBP":
+        declared = 8 + int.from_bytes(head[4:8], "little")
+    elif head[4:8] in (b"ftyp", b"JXL "):
+        declared = _end_of_boxes(file, size)
+    if declared <= size:
+        return None
+    return f"the file is cut short (at most {min(99, 100 * size // declared)} % of it is there); {_CURE}"
+
+
+def _end_of_boxes(file: BinaryIO, size: int) -> int:
+    """Where the boxes of a file end by their own lengths: ISO/IEC 14496-12, section 4.2."""
+    end = 0
+    while end + 8 <= size:
+        file.seek(end)
+        head = file.read(16)
+        length = int.from_bytes(head[:4], "big")
+        if length == 1:
+            length = int.from_bytes(head[8:], "big")
+        if length < 8:  # 0: to the end of the file
+            return 0
+        end += length
+    return end
 
 
 # --- JPEG ------------------------------------------------------------------------------------------------------------

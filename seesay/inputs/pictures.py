@@ -21,7 +21,7 @@ from seesay.base.errors import InputError
 from seesay.inputs import cicp, photoshop
 from seesay.inputs.cicp import Cicp
 from seesay.inputs.color import to_srgb
-from seesay.inputs.damaged import PNG_SIGNATURE, Open, rescue, share_of_bytes
+from seesay.inputs.damaged import PNG_SIGNATURE, Open, cut_short, rescue
 from seesay.inputs.heif import read_deep, read_heif
 from seesay.inputs.quiet import QuietPillow
 from seesay.inputs.raw import RAW_SUFFIXES, is_raw, open_raw
@@ -135,7 +135,7 @@ def examine_picture(source: Source, *, target_px: int | None = None, page: int =
             decoded = _decode(file, head, suffix, target_px, page)
             return _finish(decoded, target_px)
         except DECODER_ERRORS as error:
-            raise InputError(reason(error)) from error
+            raise InputError(cut_short(file) or reason(error)) from error
 
 
 class Page(NamedTuple):
@@ -325,7 +325,7 @@ def _decode(file: BinaryIO, head: bytes, suffix: str, target_px: int | None, pag
             decoded = _open_jpeg(_without_start(file, num_bytes), target_px)
             before = f"{num_bytes} bytes stand before the picture; it was taken without them"
             return decoded._replace(problem=f"{before}; {decoded.problem}" if decoded.problem else before)
-        raise InputError(what_else(head)) from error
+        raise InputError(cut_short(file) or what_else(head)) from error
     if decoded.format == "PNG":
         return decoded._replace(meaning=cicp.of_png(file), is_cut_to_8_bits=head[24] == 16)
     return _with_boxes(file, decoded, target_px) if decoded.format == "AVIF" else decoded
@@ -359,14 +359,9 @@ def _load(file: BinaryIO, open_header: Open) -> _Decoded:
         if isinstance(error, UnidentifiedImageError) and file.read(4) != PNG_SIGNATURE:
             raise  # it may be anything, and large; to a PNG one damaged chunk is enough for this
         file.seek(0)
-        content = file.read()
-        saved = rescue(content, open_header)
+        saved = rescue(file.read(), open_header)
         if saved is not None:
             return _Decoded(saved.picture, saved.picture.format or "", saved.size, saved.problem)
-        if (share := share_of_bytes(content)) < 1:
-            there = min(99, round(100 * share))
-            text = f"the file is cut short ({there} % of it is there); copy or download it again"
-            raise InputError(text) from error
         raise
 
 

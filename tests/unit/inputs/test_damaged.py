@@ -6,11 +6,12 @@ import re
 import struct
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
-from pictures import encode
-from PIL import Image, ImageFile, JpegImagePlugin, PngImagePlugin
+from pictures import encode, heic
+from PIL import Image, ImageFile, JpegImagePlugin, PngImagePlugin, features
 
 from seesay.base.errors import InputError
 from seesay.inputs import damaged
@@ -209,10 +210,21 @@ def test_a_png_whose_pixels_are_damaged_is_refused():
 # --- what is left alone ----------------------------------------------------------------------------------------------
 
 
-def test_a_webp_that_is_cut_says_how_much_of_it_is_there():
-    for kind in ("WebP", "WebP, lossless"):
-        with pytest.raises(InputError, match=r"the file is cut short \(50 % of it is there\); copy"):
-            examine_picture(FILES[kind][: len(FILES[kind]) // 2])
+def test_what_is_cut_says_how_much_of_it_is_there_where_the_file_knows():
+    whole = [FILES["WebP"], FILES["WebP, lossless"]]
+    whole += [heic()] if find_spec("pi_heif") else []
+    whole += [encode(PHOTO, "AVIF")] if features.check("avif") else []
+    for data in whole:
+        for part in (0.5, 0.9):
+            with pytest.raises(
+                InputError, match=r"the file is cut short \(at most \d\d % of it is there\); copy"
+            ) as raised:
+                examine_picture(data[: int(part * len(data))])
+            assert 100 * part - 2 < float(re.search(r"\d+", str(raised.value))[0]) < 99
+    end = struct.pack(">I4sQ", 1, b"mdat", 10_000)
+    for boxes in (bytes(4) + b"ftypavif", struct.pack(">I4s4s", 12, b"ftyp", b"avif"), b"\0\0\0\x0cftypavif" + end):
+        with pytest.raises(InputError, match="cut short" if boxes.endswith(end) else "a damaged AVIF"):
+            examine_picture(boxes)
 
 
 def test_nothing_of_pillow_is_switched_and_threads_do_not_meet():
