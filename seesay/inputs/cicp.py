@@ -17,6 +17,7 @@ from seesay.inputs.video import hdr
 
 _CURVES: dict[int, hdr.Curve] = {16: "pq", 18: "hlg"}
 _GAMUTS: dict[int, hdr.Gamut] = {9: "bt2020", 11: "p3", 12: "p3"}
+_PQ_NAME = b"ITUR_2100_PQ_FULL\0"  # of a profile, as PNGs said it before there was a chunk
 _ROWS = 256  # converted at a time: light takes 12 bytes a pixel
 
 
@@ -95,17 +96,24 @@ def signal_to_srgb(signal_HWC: NDArray[np.uint16], cicp: Cicp, *, target_px: int
 
 
 def of_png(file: BinaryIO) -> Cicp | None:
-    """What the chunk `cICP` of a PNG says; None where there is none. Source: PNG, third edition, section 11.3.2.6."""
+    """What the chunk `cICP` of a PNG says, or the name of its colour profile; None where neither says anything.
+
+    Source: PNG, third edition, section 11.3.2.6; W3C, "Using the ITU BT.2100 PQ EOTF with the PNG Format".
+    """
+    named = None
     file.seek(8)
     while len(head := file.read(8)) == 8:
         length, kind = struct.unpack(">I4s", head)
         if kind == b"cICP":
             content = file.read(4)
-            return Cicp(content[0], content[1], is_full=content[3] == 1) if len(content) == 4 else None
+            return Cicp(content[0], content[1], is_full=content[3] == 1) if len(content) == 4 else named
         if kind == b"IDAT":
             break
-        file.seek(length + 4, 1)
-    return None
+        start = file.tell()
+        if kind == b"iCCP" and file.read(len(_PQ_NAME)) == _PQ_NAME:
+            named = Cicp(9, 16)
+        file.seek(start + length + 4)
+    return named
 
 
 def of_profile(profile: object) -> Cicp | None:

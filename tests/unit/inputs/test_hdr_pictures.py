@@ -6,6 +6,7 @@ and colours that are darker than half of a page's white stay as they were (white
 
 import io
 import struct
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -88,6 +89,25 @@ def test_a_png_of_narrow_range_has_black_and_white():
 def test_the_chunk_is_looked_for_in_the_header_of_a_png_alone():
     assert cicp.of_png(io.BytesIO(png_16(signal(DARK)))) is None
     assert cicp.of_png(io.BytesIO(png_16(signal(DARK), cicp=(9, 16, 0, 1)))) == (9, 16, True)
+
+
+def test_a_png_whose_profile_is_named_after_pq_is_in_pq():
+    data = png_16(signal(DARK), cicp=(9, 16, 0, 1))
+    chunk = b"iCCP" + b"ITUR_2100_PQ_FULL\0\0" + zlib.compress(b"any")
+    named = struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    place = data.index(b"cICP") - 4
+    assert difference(open_picture(data[:place] + named + data[place + 16 :]), DARK) < 1
+    other = named.replace(b"ITUR_2100", b"MINE_2100")
+    assert cicp.of_png(io.BytesIO(data[:place] + other + data[place + 16 :])) is None
+
+
+def test_of_a_picture_with_a_gain_map_the_ordinary_one_is_shown():
+    base, gains = encode(photo(), "JPEG", quality=95), encode(photo(24, 16).convert("L"), "JPEG")
+    note = b'<x:xmpmeta xmlns:hdrgm="http://ns.adobe.com/hdr-gain-map/1.0/" hdrgm:Version="1.0"/>'
+    segment = b"http://ns.adobe.com/xap/1.0/\0" + note
+    data = base[:2] + b"\xff\xe1" + struct.pack(">H", len(segment) + 2) + segment + base[2:] + gains
+    assert difference(open_picture(data), open_picture(base)) == 0
+    assert difference(open_picture(data[:-10]), open_picture(base)) == 0
 
 
 def test_a_heic_in_pq_of_10_bits_looks_as_it_was_before():
