@@ -16,16 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile, JpegImagePlugin
 
+from seesay.inputs.refusals import DECODER_ERRORS
+
 NEARLY = 0.95
 """The least share of pixels that must be there."""
 
 Open: TypeAlias = Callable[[BinaryIO], ImageFile.ImageFile]
 """Reads a file's header, and no pixel of it."""
 
-_ERRORS = (
-    OSError, ValueError, SyntaxError, EOFError, LookupError, TypeError, ArithmeticError, AttributeError, RuntimeError,
-    struct.error, zlib.error,
-)  # fmt: skip
 PNG_SIGNATURE = b"\x89PNG"
 
 _CURE = "copy or download it again"
@@ -63,7 +61,9 @@ def rescue(content: bytes, open_header: Open) -> Rescued | None:
         if content.startswith(PNG_SIGNATURE):
             content = _with_sound_chunks(content)
         return _rescue_rows(content, open_header)
-    except _ERRORS:
+    except (MemoryError, Image.DecompressionBombError):
+        raise
+    except DECODER_ERRORS:
         return None
 
 
@@ -151,7 +151,10 @@ def _passes(content: bytes) -> _Passes:
     place = 2
     while place + 4 <= len(content):
         marker, length = content[place + 1], int.from_bytes(content[place + 2 : place + 4], "big")
-        if place + 2 + length > len(content):
+        if marker == 0xFF:  # any number of these may stand before a marker
+            place += 1
+            continue
+        if marker == 0xD9 or place + 2 + length > len(content):
             break
         segment = content[place + 4 : place + 2 + length]
         place += 2 + length
@@ -283,7 +286,7 @@ def _filled(picture: ImageFile.ImageFile, value: int) -> Image.Image:
     setattr(picture, "load_prepare", fill)  # noqa: B010 (of this picture alone; a class for each format would do it too)
     try:
         picture.load()
-    except _ERRORS:
+    except DECODER_ERRORS:
         picture.tile = []  # else whoever looks at it decodes it again
     return picture
 

@@ -63,7 +63,7 @@ def read_heif(file: BinaryIO) -> Said:
 
 def _read_meta(file: BinaryIO, meta: dict[bytes, bytes]) -> Said:
     primary = int.from_bytes(meta[b"pitm"][4 : 6 if meta[b"pitm"][0] == 0 else 8], "big")
-    properties = _properties(dict(_boxes(meta[b"iprp"])), list(_boxes(meta[b"iprp"])), primary)
+    properties = _properties(meta[b"iprp"], primary)
     cicp, has_profile = None, False
     for kind, content in properties:
         if kind == b"colr" and content[:4] == b"nclx":
@@ -103,7 +103,7 @@ def read_deep(file: BinaryIO, size: tuple[int, int]) -> tuple[NDArray[np.uint16]
 
     file.seek(0)
     try:
-        with av.open(file, "r") as container:
+        with av.open(file, "r", format="mov") as container:
             frame = next(container.decode(video=0))
     except (av.FFmpegError, StopIteration, IndexError):
         return None
@@ -112,11 +112,11 @@ def read_deep(file: BinaryIO, size: tuple[int, int]) -> tuple[NDArray[np.uint16]
     return to_rgb_16(frame), Cicp(int(frame.color_primaries), int(frame.color_trc))
 
 
-def _properties(iprp: dict[bytes, bytes], boxes: list[tuple[bytes, bytes]], item: int) -> list[tuple[bytes, bytes]]:
+def _properties(iprp: bytes, item: int) -> list[tuple[bytes, bytes]]:
     """The properties of an item, in their order. There may be several tables of links."""
-    known = list(_boxes(iprp[b"ipco"]))
+    known = list(_boxes(dict(_boxes(iprp))[b"ipco"]))
     found = []
-    for table in (content for kind, content in boxes if kind == b"ipma"):
+    for table in (content for kind, content in _boxes(iprp) if kind == b"ipma"):
         version, is_wide = table[0], table[3] & 1
         mask = 0x7FFF if is_wide else 0x7F  # the highest bit says that a reader must know the property
         (count,) = struct.unpack_from(">I", table, 4)

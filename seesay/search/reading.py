@@ -188,7 +188,7 @@ def read_pages(wanted: Wanted, digest: bytes, transform: ImageTransform) -> Iter
         if page.problem is not None:
             problems.append(f"page {page.number}: {page.problem}")
         if page.found is not None:
-            if before is not None:
+            if before is not None:  # a page later: the last one says that it is the last
                 yield replace(before, next_s=float(page.number - 1))
                 empty = replace(empty, is_first=False)
             pieces = _pieces_of_picture(page.found.picture, wanted, transform)

@@ -1,7 +1,8 @@
 """Tiles: parts of a picture that get a vector of their own, so that small things and written words are found.
 
 A model sees a picture at 224 pixels or so; what covers a twentieth of it is a smudge. Two rows of square tiles
-that overlap show it twice as large. clifs cuts frames so too, in a grid without overlap.
+that overlap show it twice as large. clifs cuts frames so too, in a grid without overlap. Of a long picture most models
+see the middle square alone, so it always has squares along its long side (`bench/tall.py` measures what they bring).
 """
 
 import math
