@@ -68,13 +68,18 @@ def rescue(content: bytes, open_header: Open) -> Rescued | None:
 
 
 def cut_short(file: BinaryIO) -> str | None:
-    """The reason of a file that says itself how long it is, and is shorter: WebP, HEIC, AVIF, JPEG XL. Else None."""
+    """The reason of a file that says itself how long it is at least, and is shorter; of any other None.
+
+    These are WebP, HEIC, AVIF and JPEG XL in boxes, and a TIFF whose table comes last.
+    """
     size = file.seek(0, io.SEEK_END)
     file.seek(0)
     head = file.read(12)
     declared = 0
     if head[:4] == b"RIFF" and head[8:] == b"WEBP":
         declared = 8 + int.from_bytes(head[4:8], "little")
+    elif head[:4] in (b"II*\0", b"MM\0*"):
+        declared = int.from_bytes(head[4:8], "little" if head[:1] == b"I" else "big") + 2
     elif head[4:8] in (b"ftyp", b"JXL "):
         declared = _end_of_boxes(file, size)
     if declared <= size:

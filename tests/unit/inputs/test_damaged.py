@@ -211,7 +211,7 @@ def test_a_png_whose_pixels_are_damaged_is_refused():
 
 
 def test_what_is_cut_says_how_much_of_it_is_there_where_the_file_knows():
-    whole = [FILES["WebP"], FILES["WebP, lossless"]]
+    whole = [FILES["WebP"], FILES["WebP, lossless"], encode(PHOTO, "TIFF", compression="tiff_lzw")]
     whole += [heic()] if find_spec("pi_heif") else []
     whole += [encode(PHOTO, "AVIF")] if features.check("avif") else []
     for data in whole:

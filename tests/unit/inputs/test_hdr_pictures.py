@@ -153,6 +153,13 @@ def test_an_avif_in_pq_looks_as_it_was_before():
 
 
 @needs_avif
+def test_an_avif_in_pq_stands_upright_too():
+    pixels = (signal(DARK) / 257).round().astype(np.uint8)
+    turned = avif(pixels, (9, 16), exif=exif(6))
+    assert difference(open_picture(turned), np.rot90(DARK, -1)) < 3.5
+
+
+@needs_avif
 def test_an_avif_in_wide_colours_is_right_too():
     for primaries, matrix in ((9, TO_2020), (12, TO_P3)):
         pixels = (signal(DARK, matrix, is_hdr=False) / 257).round().astype(np.uint8)
