@@ -13,6 +13,7 @@ from seesay.base.tables import resolve
 
 COMMANDS = {
     "index": "seesay.cli.index:index",
+    "forget": "seesay.cli.forget:forget",
     "search": "seesay.cli.search:search",
     "watch": "seesay.cli.watch:watch",
     "serve": "seesay.cli.serve:serve",

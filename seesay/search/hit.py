@@ -24,6 +24,8 @@ class Hit:
     """Of the frame that fits best; of a sequence that of its first step."""
     steps_s: tuple[float, ...] = ()
     """Of a sequence, the time of each step."""
+    out_of_reach: bool = False
+    """The file cannot be reached now: its drive, share or root is not there."""
 
     @property
     def kind(self) -> str:
@@ -39,6 +41,8 @@ class Hit:
             found["steps_s"] = list(self.steps_s)
         if self.box is not None:
             found["box"] = self.box._asdict()
+        if self.out_of_reach:
+            found["out_of_reach"] = True
         return found
 
 
