@@ -7,7 +7,9 @@ import sys
 from importlib import metadata
 from typing import Annotated
 
+import click
 import typer
+from typer.core import TyperGroup
 
 from seesay.base.tables import resolve
 
@@ -31,10 +33,24 @@ COMMANDS = {
 }
 
 
+class Commands(TyperGroup):
+    """The commands, behind one check of what was typed."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Which command it is; an empty argument is refused, because as a path it would be the current folder."""
+        from seesay.cli.console import refuse_empty
+
+        refuse_empty(args)
+        return super().resolve_command(ctx, args)
+
+
 def build_app() -> typer.Typer:
     """The whole command line, from the table."""
     app = typer.Typer(
         name="seesay",
+        cls=Commands,
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},

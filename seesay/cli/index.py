@@ -206,6 +206,12 @@ def by_suffix(counts: "Mapping[str, int]", *, limit: int) -> str:
     return ", ".join(shown) + (f", and {rest:,} more" if rest else "")
 
 
+def is_news(summary: "Summary", last: "Summary | None") -> bool:
+    """Whether a run did something, or found more or fewer files out of reach than the one before it."""
+    quiet = type(summary)(unchanged=summary.unchanged, failed=summary.failed, out_of_reach=summary.out_of_reach)
+    return summary != quiet or (last is not None and summary.out_of_reach != last.out_of_reach)
+
+
 def counts(summary: "Summary") -> str:
     """What a run did, in a line."""
     line = (

@@ -70,6 +70,12 @@ class Mounts:
             self._folders[path] = self._find(path)
         return self._folders[path]
 
+    def around(self, path: bytes) -> frozenset[Mount]:
+        """The mount that holds `path`, as for `at`, and those below it."""
+        every = () if self._children is None else self._children.values()
+        base = path.rstrip(b"/") + b"/"
+        return frozenset({self.at(path)} | {mount for _, mount in every if mount.point.startswith(base)})
+
     def resolve(self, path: bytes) -> tuple[Mount, bytes | None]:
         """Follow the links of a path, without ever looking into a file system that may not answer.
 

@@ -18,11 +18,11 @@ FORGOTTEN = "taken out with `seesay forget`; naming it to `seesay index` takes i
 _MAX_BYTES = 1 << 20  # of an ignore file; a longer one is something else
 
 DEFAULTS = Patterns.of(
-    b"""
+    rb"""
 # thumbnails, recycle bins and snapshots of Synology and QNAP
 @eaDir/
-#recycle/
-#snapshot/
+\#recycle/
+\#snapshot/
 @Recycle/
 @Recently-Snapshot/
 @__thumb/
