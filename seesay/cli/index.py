@@ -71,7 +71,9 @@ def index(
 
     detail = _detail(every, keyframes=keyframes, shots=shots, tiles=tiles)
     if exclude and no_exclude:
-        raise UsageError("--exclude replaces the patterns of these paths, --no-exclude takes them back; give one of them")
+        raise UsageError(
+            "--exclude replaces the patterns of these paths, --no-exclude takes them back; give one of them"
+        )
     patterns: list[str] | None = [] if no_exclude else exclude or None
     with Library.open(library, encoder=load(model) if model else None) as opened:
         run_with_bar(

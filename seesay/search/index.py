@@ -191,9 +191,7 @@ def _look(store: Store, roots: Sequence[bytes], summary: Summary, reach: Reach, 
     return plan
 
 
-def _note(
-    store: Store, walk: Walk, plan: _Plan, broken: Sequence[ErrorRow], summary: Summary, reach: Reach
-) -> None:
+def _note(store: Store, walk: Walk, plan: _Plan, broken: Sequence[ErrorRow], summary: Summary, reach: Reach) -> None:
     """Write down what a walk learned beside the files that it saw."""
     reach.unreadable.update(walk.unreadable)
     _fail(store, broken, summary)
@@ -203,7 +201,11 @@ def _note(
     store.clear_errors(
         [
             *plan.well,
-            *(error.path for error in store.errors() if error.path in walk.listed or _is_over(store, error, walk, reach)),
+            *(
+                error.path
+                for error in store.errors()
+                if error.path in walk.listed or _is_over(store, error, walk, reach)
+            ),
         ]
     )
     store.set_mounts(plan.seen)

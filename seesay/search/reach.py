@@ -132,7 +132,7 @@ class Reach:
         roots = [root for root in self._roots if is_at_or_below(path, root) and root != path]
         for root in roots:
             if root not in self._missing:
-                self._missing[root] = is_gone(root)
+                self._missing[root] = not os.path.exists(root)  # of a link what it leads to
         if roots and all(self._missing[root] for root in roots):
             return max(roots, key=len)
         return None

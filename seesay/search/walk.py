@@ -86,8 +86,8 @@ class Walk:
             yield from self._root(root)
 
     def _root(self, root: bytes) -> Iterator[Listing]:
-        if is_gone(root):
-            self.missing.add(root)
+        if is_gone(root) or (not os.path.exists(root) and os.path.islink(root) and not is_media(root)):
+            self.missing.add(root)  # or it is a link to a folder that is not there
             return
         try:
             scope, out = self.rules.trace(root)
