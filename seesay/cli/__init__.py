@@ -5,9 +5,8 @@ Exit codes, as ripgrep has them: 0 fine, 1 nothing found (or a check failed), 2 
 
 import sys
 from importlib import metadata
-from typing import Annotated
+from typing import Annotated, Any
 
-import click
 import typer
 from typer.core import TyperGroup
 
@@ -36,9 +35,7 @@ COMMANDS = {
 class Commands(TyperGroup):
     """The commands, behind one check of what was typed."""
 
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # Click's types: typer's own copy, or click's
         """Which command it is; an empty argument is refused, because as a path it would be the current folder."""
         from seesay.cli.console import refuse_empty
 

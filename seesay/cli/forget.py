@@ -14,8 +14,8 @@ def forget(
 ) -> None:
     """Take files or folders out of the library, whether they can be reached or not. No file is touched.
 
-    What lies below a folder that was added stays out until it is named to `seesay index` itself. A folder that was added
-    is no longer looked at.
+    What lies below a folder that was added stays out until it is named to `seesay index` itself. A folder that was
+    added is no longer looked at.
     """
     from seesay.search.library import Library
 

@@ -216,8 +216,8 @@ def _note(store: Store, walk: Walk, plan: _Plan, broken: Sequence[ErrorRow], sum
     for root in walk.roots:
         for folder in store.folders_under(root):
             if folder not in walk.listed:
-                rows = store.files_in(folder).values()
-                (plan.excluded if _is_excluded(folder, walk) else plan.gone).extend(row.path for row in rows)
+                for row in store.files_in(folder).values():
+                    (plan.excluded if _is_excluded(row.path, walk) else plan.gone).append(row.path)
         if root in walk.missing:
             plan.gone.append(root)
         elif _is_excluded(root, walk):

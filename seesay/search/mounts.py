@@ -17,11 +17,26 @@ _BY_UUID = "/dev/disk/by-uuid"
 _ESCAPES = ((b"\\040", b" "), (b"\\011", b"\t"), (b"\\012", b"\n"), (b"\\043", b"#"), (b"\\134", b"\\"))
 
 _REMOTE = frozenset(
-    "nfs nfs4 cifs smb3 smbfs afpfs webdav 9p afs ceph glusterfs lustre beegfs davfs ncpfs coda autofs".split()
+    [
+        "nfs",
+        "nfs4",
+        "cifs",
+        "smb3",
+        "smbfs",
+        "afpfs",
+        "webdav",
+        "davfs",
+        "9p",
+        "afs",
+        "ceph",
+        "glusterfs",
+        "lustre",
+        "autofs",
+    ]
 )
 # File systems whose statvfs id is made from their own UUID. Of the others it is the device number, which the next
 # drive in the same socket gets too (vfat, exfat, ntfs, xfs).
-_OWN_IDS = frozenset("ext2 ext3 ext4 btrfs f2fs zfs tmpfs".split())
+_OWN_IDS = frozenset(["ext2", "ext3", "ext4", "btrfs", "f2fs", "zfs", "tmpfs"])
 _MAX_LINKS = 40  # as Linux allows on the way to one file
 
 

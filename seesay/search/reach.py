@@ -1,7 +1,7 @@
 """What of the library is gone and what is only out of reach.
 
-A file is gone when nothing is at its path, a root above it is there, and its folder is on the drive that it was on when it
-was last seen. In any other case it is out of reach, and stays in the library: a drive that is not plugged in, a share
+A file is gone when nothing is at its path, a root above it is there, and its folder is on the drive that it was on when
+it was last seen. In any other case it is out of reach and stays in the library: a drive that is not plugged in, a share
 that does not answer, a root that was renamed, another drive in the place of the first.
 """
 
@@ -58,9 +58,7 @@ class Reach:
         return self._ids[mount]
 
     def confirm(self, row: FileRow, mount_id: int) -> None:
-        """A file that the library has was seen unchanged: where two identities do not tell, this says that it is the
-        same drive.
-        """
+        """A file of the library was seen unchanged: the drive is the same, even where two identities do not tell."""
         self._seen.add((row.mount_id, self._known[mount_id].identity))
 
     def judge(self, rows: Iterable[FileRow]) -> Judged:
@@ -86,7 +84,7 @@ class Reach:
         return Judged(gone, away)
 
     def may_have_moved(self, row: FileRow, to_mount_id: int | None) -> bool:
-        """Whether a file of the library with the content of one that was found elsewhere is that file, moved or renamed.
+        """Whether a file of the library, whose content was found elsewhere, was moved or renamed.
 
         Its root may be gone, having been renamed. Its drive must be there, or be the one where the content is now.
         """

@@ -27,9 +27,9 @@ from seesay.search import tiles
 from seesay.search.detail import Detail
 from seesay.search.rows import Box, ErrorRow
 
-# Versions of what makes pixels and moments of a file. Raise one with every change after which the same file gives other
-# pixels or other moments; `seesay index --renew` then reads again what an older version read. A change that lets us read
-# what failed before needs no new number: those files are in the ledger, and `seesay errors --retry` reads them.
+# Versions of what makes pixels and moments of a file. Raise one with every change after which the same file gives
+# other pixels or other moments; `seesay index --renew` then reads again what an older version read. A change that lets
+# us read what failed before needs no new number: the ledger has those files, and `seesay errors --retry` reads them.
 PICTURE_READER = 1
 VIDEO_READER = 1
 READERS = PICTURE_READER, VIDEO_READER

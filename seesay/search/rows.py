@@ -8,7 +8,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-
 AGAIN = -1
 """`FileRow.reader` of a file that is to be read again. Until then its vectors are found as before."""
 

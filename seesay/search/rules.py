@@ -1,9 +1,9 @@
 """What a walk leaves out although it could read it: by default, by `.ignore` and `.nomedia` files, by --exclude.
 
-From weak to strong: what is left out by default and folders that hold a `.nomedia`; `.ignore` files, a deeper one before
-one above it; `--exclude`, that of the nearest root first; and what a person took out with `seesay forget`. A pattern that
-begins with `!` takes back what a weaker rule leaves out. A path that was named to `seesay index` is always taken, wherever
-it lies: where a rule of a root above leaves it out, the rules begin anew in it.
+From weak to strong: what is left out by default and folders that hold a `.nomedia`; `.ignore` files, a deeper one
+before one above it; `--exclude`, that of the nearest root first; and what a person took out with `seesay forget`. A
+pattern that begins with `!` takes back what a weaker rule leaves out. A path that was named to `seesay index` is always
+taken, wherever it lies: where a rule of a root above leaves it out, the rules begin anew in it.
 """
 
 import os
@@ -154,11 +154,10 @@ class Rules:
                 scope, out = self.begin(folder), None
             if out:
                 continue
-            is_folder = folder != path or os.path.isdir(folder) and not os.path.islink(folder)
+            is_folder = folder != path or (os.path.isdir(folder) and not os.path.islink(folder))
             names = _names_that_count(folder) if is_folder else ()
-            if folder != scope.root and (rule := self.rule(scope, folder, is_folder=is_folder)):
-                out = folder, rule
-            elif rule := self.rule_inside(scope, folder, names):
+            rule = None if folder == scope.root else self.rule(scope, folder, is_folder=is_folder)
+            if rule := rule or self.rule_inside(scope, folder, names):
                 out = folder, rule
             elif folder != path:
                 scope = self.enter(scope, folder, names)

@@ -91,7 +91,7 @@ class Watch:
         return summary
 
     def _matters(self, path: str) -> bool:
-        """Whether `seesay index` would look at it: not hidden, not left out, not below a link; media, a folder, or gone."""
+        """Whether `seesay index` would look at it: not hidden, left out or below a link; media, a folder, or gone."""
         if path in self._roots:
             return True
         root = next((root for root in self._roots if path.startswith(root.rstrip(os.sep) + os.sep)), None)
@@ -142,8 +142,8 @@ def watch(
 ) -> Iterator[Summary]:
     """Keep a library up to date with all that was ever added to it; yields the counts of each run that did something.
 
-    It ends when `source` ends, the real one never. A root that is not there now is watched once it is; when a drive comes
-    or goes, everything is looked through.
+    It ends when `source` ends, the real one never. A root that is not there now is watched once it is; when a drive
+    comes or goes, everything is looked through.
 
     Args:
         library: open, with something added.

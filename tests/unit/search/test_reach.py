@@ -123,7 +123,7 @@ def test_watching_forgets_nothing_of_a_drive_that_is_pulled_out(played):
 
 @needs_mounts
 @pytest.mark.skipif(
-    shutil.which("mkfs.ext4") is None or not os.path.exists("/dev/loop-control"), reason="no drive to be made here"
+    shutil.which("mkfs.ext4") is None or not Path("/dev/loop-control").exists(), reason="no drive to be made here"
 )
 def test_a_drive_is_known_again_and_its_files_move_with_it_to_another_place(tmp_path):
     assert act(tmp_path, "comes_back_elsewhere")["comes_back_elsewhere"][1:] == [
@@ -375,7 +375,7 @@ def test_an_empty_path_is_not_the_current_folder(library, photos, monkeypatch):
     monkeypatch.chdir(photos)
     library.add(photos)
     for ask in (library.add, library.refresh, library.forget, lambda path: library.search("red", under=path)):
-        with pytest.raises(UsageError, match="a path is empty; the current folder is `.`"):
+        with pytest.raises(UsageError, match=r"a path is empty; the current folder is `\.`"):
             ask("")
     with pytest.raises(UsageError, match="the library's folder is an empty path"):
         Library.open("")
