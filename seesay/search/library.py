@@ -33,7 +33,7 @@ from seesay.search.ranking import PER_VIDEO, rank
 from seesay.search.reach import out_of_reach
 from seesay.search.reading import READERS
 from seesay.search.rows import Counts, ErrorRow, ItemRow, Moments
-from seesay.search.rules import Rules
+from seesay.search.rules import Rules, join_patterns
 from seesay.search.sequence import rank_sequences
 from seesay.search.store import Store
 
@@ -148,7 +148,7 @@ class Library:
             LibraryBusyError: another process is writing.
             ModelMismatchError: another model made the library, and it is not to be rebuilt.
         """
-        asked, text = _absolute(paths), None if exclude is None else _pattern_lines(exclude)
+        asked, text = _absolute(paths), None if exclude is None else join_patterns(exclude)
         with self._store.writer():
             roots = asked or list(self._store.roots())
             if not roots:
@@ -160,13 +160,14 @@ class Library:
             left_out.take_back(asked)
             if exclude is not None:
                 left_out.set_patterns(roots, text)
-            if rebuild and not self._store.is_rebuilding():
-                self._store.rebuild(roots)
+            renewal = self._store.renewal()
+            if rebuild and not renewal.is_begun():
+                renewal.mark_all(roots)
             elif renew:
-                self._store.renew(roots, READERS)
+                renewal.mark_outdated(roots, READERS)
             summary = self._update(roots, report=report, retry=retry or rebuild or renew)
             if rebuild or not asked:
-                self._store.finish_rebuild()
+                renewal.finish()
             return summary
 
     def forget(self, *paths: str | bytes | os.PathLike[str]) -> int:
@@ -204,7 +205,7 @@ class Library:
 
     def num_outdated(self) -> int:
         """How many files an older version of our decoders read; `add(renew=True)` reads them again."""
-        return self._store.num_outdated(READERS)
+        return self._store.renewal().num_outdated(READERS)
 
     def is_left_out(self, path: str | bytes | os.PathLike[str]) -> bool:
         """Whether a rule leaves out a path below a root, by what the folders above it hold now."""
@@ -473,16 +474,6 @@ def _absolute(paths: Sequence[str | bytes | os.PathLike[str]]) -> list[bytes]:
     if any(path in ("", b"") for path in paths):
         raise UsageError("a path is empty; the current folder is `.`")
     return [os.path.abspath(os.fsencode(os.path.expanduser(path))) for path in paths]
-
-
-def _pattern_lines(patterns: Sequence[str]) -> str | None:
-    if isinstance(patterns, str):
-        raise UsageError(f"exclude is a list of patterns, got {patterns!r}")
-    for pattern in patterns:
-        if not pattern.strip() or "\n" in pattern:
-            raise UsageError(f"{pattern!r} is no pattern; one is like `*.gif`, `Private/` or `!@eaDir`")
-    # A `#` at the start would be a comment in a file; here it is the name of a recycle bin.
-    return "\n".join("\\" + pattern if pattern.startswith("#") else pattern for pattern in patterns) or None
 
 
 def _nanoseconds(moment: datetime | None) -> int | None:

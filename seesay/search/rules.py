@@ -7,9 +7,10 @@ taken, wherever it lies: where a rule of a root above leaves it out, the rules b
 """
 
 import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from seesay.base.errors import UsageError
 from seesay.search.ignore import Pattern, Patterns
 
 IGNORE_FILE = b".ignore"
@@ -165,6 +166,21 @@ class Rules:
 
     def _is_out(self, scope: Scope, path: bytes, *, is_folder: bool) -> bool:
         return path in self._forgotten or scope.rule(path, is_folder=is_folder) is not None
+
+
+def join_patterns(patterns: Sequence[str]) -> str | None:
+    """Patterns as a root keeps them: a line each; None where there are none.
+
+    Raises:
+        UsageError: one of them says nothing, or is several lines.
+    """
+    if isinstance(patterns, str):
+        raise UsageError(f"exclude is a list of patterns, got {patterns!r}")
+    for pattern in patterns:
+        if not pattern.strip() or "\n" in pattern:
+            raise UsageError(f"{pattern!r} is no pattern; one is like `*.gif`, `Private/` or `!@eaDir`")
+    # A `#` at the start would be a comment in a file; here it is the name of a recycle bin.
+    return "\n".join("\\" + pattern if pattern.startswith("#") else pattern for pattern in patterns) or None
 
 
 def is_at_or_below(path: bytes, folder: bytes) -> bool:

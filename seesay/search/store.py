@@ -18,9 +18,10 @@ import numpy as np
 
 from seesay.base.errors import LibraryBusyError, LibraryError, SchemaError
 from seesay.search import schema
-from seesay.search.items import AT_OR_UNDER, UNDER, Items, at_or_under, under
+from seesay.search.items import UNDER, Items, under
 from seesay.search.left_out import LeftOut
-from seesay.search.rows import AGAIN, Counts, ErrorRow, FilePart, FileRow, MountRow, NewItem
+from seesay.search.renewal import Renewal
+from seesay.search.rows import Counts, ErrorRow, FilePart, FileRow, MountRow, NewItem
 
 DATABASE = "library.sqlite"
 LOCK = "writer.lock"
@@ -38,12 +39,6 @@ _FILE = """
            reader, mount_id
     FROM files
 """
-
-
-_OUTDATED = (
-    "reader < ? AND reader < CASE WHEN EXISTS "
-    "(SELECT 1 FROM items WHERE file_id = files.id AND start_s IS NOT NULL) THEN ? ELSE ? END"
-)
 
 
 class Store:
@@ -198,42 +193,9 @@ class Store:
         """What is not in the library, and why."""
         return LeftOut(self._db)
 
-    # --- reading again --------------------------------------------------------------------------
-
-    def is_rebuilding(self) -> bool:
-        """Whether a run that was to make every vector again was stopped."""
-        return bool(self._db.execute("SELECT is_rebuilding FROM state").fetchone()[0])
-
-    def rebuild(self, roots: Iterable[bytes]) -> None:
-        """Have the files at and below these paths read again, with the model that the library has."""
-        with self.transaction():
-            for root in roots:
-                self._db.execute(f"UPDATE files SET reader = {AGAIN} WHERE {AT_OR_UNDER}", at_or_under(root))
-            self._db.execute("UPDATE state SET is_rebuilding = 1")
-
-    def finish_rebuild(self) -> None:
-        """Every file that can be reached was read again."""
-        with self.transaction():
-            self._db.execute("UPDATE state SET is_rebuilding = 0")
-
-    def renew(self, roots: Iterable[bytes], readers: tuple[int, int]) -> None:
-        """Have the files at and below these paths read again that an older version of our decoders read.
-
-        Args:
-            roots: absolute paths.
-            readers: the versions of today, of pictures and of videos.
-        """
-        with self.transaction():
-            for root in roots:
-                self._db.execute(
-                    f"UPDATE files SET reader = {AGAIN} WHERE {AT_OR_UNDER} AND {_OUTDATED}",
-                    (*at_or_under(root), max(readers), *readers[::-1]),
-                )
-
-    def num_outdated(self, readers: tuple[int, int]) -> int:
-        """How many files an older version of our decoders read."""
-        query = f"SELECT count(*) FROM files WHERE reader >= 0 AND {_OUTDATED}"
-        return int(self._db.execute(query, (max(readers), *readers[::-1])).fetchone()[0])
+    def renewal(self) -> Renewal:
+        """What is to be read again."""
+        return Renewal(self._db)
 
     # --- files ----------------------------------------------------------------------------------
 
