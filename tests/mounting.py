@@ -95,6 +95,25 @@ class Scenario:
         unplug(self.usb)
         self.index()
 
+    def bind_mount_of_the_folder_itself(self):
+        """As a container or a service sees it: another mount, and the same folder."""
+        fill(self.place / "real")
+        self.index(self.place / "real")
+        mount("--bind", self.place / "real", self.place / "real")
+        self.index()
+        (self.place / "real" / "one.png").unlink()
+        unplug(self.place / "real")
+        self.index()
+
+    def copied_while_it_is_away(self):
+        fill(self.place / "real")
+        self.usb.mkdir()
+        mount("--bind", self.place / "real", self.usb)
+        self.index(self.usb)
+        unplug(self.usb)
+        self.index(self.place / "real")
+        self.index()
+
     def mount_below_the_root(self):
         top = self.place / "top"
         plug_in(top / "usb")

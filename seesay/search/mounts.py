@@ -125,7 +125,7 @@ class Mounts:
         return self.at(done), done
 
     def identity(self, mount: Mount) -> str:
-        """What makes a drive or share itself, whenever and wherever it is mounted: `kind:value`.
+        """What makes a drive or share itself, whenever, wherever and whichever part of it is mounted: `kind:value`.
 
         `is_same` compares two of them.
         """
@@ -201,24 +201,23 @@ def _find_by_device(path: bytes) -> Mount:
 
 
 def _identity(mount: Mount) -> str:
-    root = "" if mount.root == b"/" else f" {mount.root!r}"
     device = os.path.realpath(mount.source) if mount.source.startswith(b"/dev/") else b""
     if device and (uuid := _uuid_of(device)):
-        return f"uuid:{uuid}{root}"
+        return f"uuid:{uuid}"
     is_share = b":" in mount.source or mount.source.startswith(b"/")
     if mount.is_remote and not mount.is_automatic and is_share:
-        return f"share:{os.fsdecode(mount.source)!r}{root}"
+        return f"share:{os.fsdecode(mount.source)!r}"
     if mount.is_remote:  # asking it may wait for ever
-        return f"name:{mount.kind} {os.fsdecode(mount.source)!r} {mount.point!r}{root}"
+        return f"name:{mount.kind} {os.fsdecode(mount.source)!r} {mount.point!r}"
     try:
         status, number = os.statvfs(mount.point), os.stat(mount.point).st_dev
     except OSError:
         return ""
     if mount.kind in _OWN_IDS and status.f_fsid:
-        return f"id:{status.f_fsid:x}{root}"
+        return f"id:{status.f_fsid:x}"
     # A loop device shows one file, then another; the size tells most drives apart.
     origin = _loop_file(device) or os.fsdecode(mount.source) or f"device {number}"
-    return f"name:{mount.kind} {origin!r} {status.f_blocks * status.f_frsize}{root}"
+    return f"name:{mount.kind} {origin!r} {status.f_blocks * status.f_frsize}"
 
 
 def _uuid_of(device: bytes) -> str | None:

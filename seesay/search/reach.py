@@ -52,7 +52,7 @@ class Reach:
     def mount_id(self, mount: Mount, mounts: Mounts) -> int:
         """The library's id of what holds a folder."""
         if mount not in self._ids:
-            row = MountRow(point=mount.point, identity=mounts.identity(mount))
+            row = MountRow(point=mount.point, root=mount.root, identity=mounts.identity(mount))
             self._ids[mount] = self.store.add_mount(row)
             self._known[self._ids[mount]] = row
         return self._ids[mount]
@@ -92,7 +92,7 @@ class Reach:
             return False
         here = self._known.get(to_mount_id) if to_mount_id is not None else None
         was = self._known.get(row.mount_id) if row.mount_id is not None else None
-        if here is not None and was is not None and is_same(was.identity, here.identity):
+        if here is not None and was is not None and here.root == was.root and is_same(was.identity, here.identity):
             return True
         return self.is_on_its_mount(row)
 
@@ -150,12 +150,36 @@ class Reach:
             points = [one.point for one in self._known.values() if not one.identity]
             if any(is_at_or_below(row.folder, point) and not os.path.ismount(point) for point in points):
                 return False
-        same = None if known is None else is_same(known.identity, identity)
+        same = None if known is None else _is_same_place(known, mount, identity, self._real[row.folder])
         return else_ or (row.mount_id, identity) in self._seen if same is None else same
 
     def _place(self, row: FileRow) -> bytes:
         known = self._known.get(row.mount_id) if row.mount_id is not None else None
         return row.folder if known is None else known.point
+
+
+def _is_same_place(known: MountRow, mount: Mount, identity: str, folder: bytes) -> bool | None:
+    """Whether a folder is in the same part of the same drive as before; None where nobody knows.
+
+    A bind mount of the same file system is another part of it, unless it shows what was there before.
+
+    Args:
+        known: what held the folder before.
+        mount: what holds it now.
+        identity: of that.
+        folder: without links.
+    """
+    same = is_same(known.identity, identity)
+    if not same:
+        return same
+    if not is_at_or_below(folder, known.point):
+        return known.root == mount.root  # the drive is at another place now, and a link led us there
+    return _inside(known.root, known.point, folder) == _inside(mount.root, mount.point, folder)
+
+
+def _inside(root: bytes, point: bytes, folder: bytes) -> bytes:
+    """Where in its file system a folder is."""
+    return os.path.normpath(root + b"/" + folder[len(point.rstrip(b"/")) :])
 
 
 def out_of_reach(store: Store, paths: Sequence[bytes]) -> set[bytes]:
@@ -172,6 +196,7 @@ def _is_out_of_reach(store: Store, path: bytes, mounts: Mounts) -> bool:
     if mount.is_automatic:
         return False  # it is mounted when somebody looks at it
     known = store.mount_of(path)
-    if real is not None and known is not None and is_same(known.identity, mounts.identity(mount)) is False:
-        return True
-    return mounts.resolve(path)[1] is None
+    is_elsewhere = (
+        real is not None and known is not None and _is_same_place(known, mount, mounts.identity(mount), real) is False
+    )
+    return is_elsewhere or mounts.resolve(path)[1] is None

@@ -123,6 +123,8 @@ class MountRow:
     """A mount that holds or held files of the library."""
 
     point: bytes
+    root: bytes
+    """The folder of the drive that it shows."""
     identity: str
     """Which drive or share it is; see `Mounts.identity`. Empty where nobody knows."""
 

@@ -118,10 +118,11 @@ MIGRATIONS = (
     CREATE TABLE mounts (
         id INTEGER PRIMARY KEY,
         point BLOB NOT NULL,
+        root BLOB NOT NULL,                     -- the folder of the drive that it shows; of a bind mount seldom the top
         identity TEXT NOT NULL,
-        UNIQUE (point, identity)
+        UNIQUE (point, root, identity)
     );
-    INSERT INTO mounts (point, identity) SELECT path, '' FROM mounts_of_old;
+    INSERT INTO mounts (point, root, identity) SELECT path, x'2f', '' FROM mounts_of_old;
     DROP TABLE mounts_of_old;
     ALTER TABLE files ADD COLUMN mount_id INTEGER REFERENCES mounts (id);
 

@@ -155,15 +155,15 @@ class Store:
 
     def mounts(self) -> dict[int, MountRow]:
         """The mounts that hold or held files, by id."""
-        rows = self._db.execute("SELECT id, point, identity FROM mounts")
-        return {number: MountRow(point=point, identity=identity) for number, point, identity in rows}
+        rows = self._db.execute("SELECT id, point, root, identity FROM mounts")
+        return {number: MountRow(point=point, root=root, identity=identity) for number, point, root, identity in rows}
 
     def add_mount(self, mount: MountRow) -> int:
         """Remember a mount; returns its id, that of last time if it was known."""
         with self.transaction():
-            values = mount.point, mount.identity
-            self._db.execute("INSERT OR IGNORE INTO mounts (point, identity) VALUES (?, ?)", values)
-            query = "SELECT id FROM mounts WHERE point = ? AND identity = ?"
+            values = mount.point, mount.root, mount.identity
+            self._db.execute("INSERT OR IGNORE INTO mounts (point, root, identity) VALUES (?, ?, ?)", values)
+            query = "SELECT id FROM mounts WHERE point = ? AND root = ? AND identity = ?"
             return int(self._db.execute(query, values).fetchone()[0])
 
     def set_mounts(self, seen: Iterable[tuple[int, int]]) -> None:
@@ -185,9 +185,11 @@ class Store:
 
     def mount_of(self, path: bytes) -> MountRow | None:
         """What held a file's folder when it was last seen."""
-        query = "SELECT point, identity FROM files JOIN mounts ON mounts.id = mount_id WHERE folder = ? AND name = ?"
+        query = (
+            "SELECT point, root, identity FROM files JOIN mounts ON mounts.id = mount_id WHERE folder = ? AND name = ?"
+        )
         row = self._db.execute(query, os.path.split(path)).fetchone()
-        return row and MountRow(point=row[0], identity=row[1])
+        return row and MountRow(point=row[0], root=row[1], identity=row[2])
 
     def left_out(self) -> LeftOut:
         """What is not in the library, and why."""

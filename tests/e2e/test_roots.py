@@ -52,7 +52,9 @@ def test_files_out_of_reach_are_counted_named_and_shown(run, photos):
     photos.rename(photos.with_name("renamed"))
     done = run("index")
     assert done.stdout.splitlines()[0].endswith("0 removed, 0 unchanged, 0 failed, 3 out of reach")
-    assert f"3 files cannot be reached now and stay in the library, in {photos} (3); `seesay forget PATH`" in done.stderr
+    assert (
+        f"3 files cannot be reached now and stay in the library, in {photos} (3); `seesay forget PATH`" in done.stderr
+    )
     assert run("search", "red", "--weak", "-n1").stdout.endswith("  (out of reach)\n")
     found = [json.loads(line) for line in run("search", "red", "--weak", "--json").stdout.splitlines()]
     assert all(hit["out_of_reach"] is True for hit in found)
@@ -76,7 +78,11 @@ def test_what_is_left_out_and_passed_over_is_listed(run, photos):
         f"{photos}/red.png: *e*.png in --exclude of {photos}",
     ]
     assert json.loads(run("errors", "--excluded", "--json").stdout.splitlines()[0])["rule"].startswith("@eaDir/")
-    assert run("errors", "--passed-over").stdout.splitlines() == ["       2  .pdf", "       1  (none)", "       1  .docx"]
+    assert run("errors", "--passed-over").stdout.splitlines() == [
+        "       2  .pdf",
+        "       1  (none)",
+        "       1  .docx",
+    ]
     numbers = [json.loads(line) for line in run("errors", "--passed-over", "--json").stdout.splitlines()]
     assert numbers[0] == {"suffix": ".pdf", "num_files": 2}
     assert run("index", "--no-exclude").stdout.startswith("2 added")

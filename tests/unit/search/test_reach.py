@@ -33,6 +33,8 @@ SCENARIOS = (
     "root_is_a_link_to_the_mount_point",
     "links_to_files_of_the_drive",
     "bind_mount_of_the_same_file_system",
+    "bind_mount_of_the_folder_itself",
+    "copied_while_it_is_away",
     "mount_below_the_root",
     "mount_above_the_root",
     "root_is_one_file",
@@ -88,6 +90,22 @@ def test_links_to_a_drive_keep_their_vectors_until_the_links_are_removed(played)
         [{"added": 2}, []],
         [{"out_of_reach": 2}, ["links/one.png", "links/two.png"]],
         [{"removed": 1, "out_of_reach": 1}, ["links/two.png"]],
+    ]
+
+
+@needs_mounts
+def test_a_folder_is_the_same_however_it_is_mounted(played):
+    assert played["bind_mount_of_the_folder_itself"][1:] == [
+        [{"unchanged": 4}, []],
+        [{"removed": 1, "unchanged": 3}, []],
+    ]
+
+
+@needs_mounts
+def test_files_that_are_away_and_found_elsewhere_are_copies(played):
+    assert played["copied_while_it_is_away"][1:] == [
+        [{"added": 4}, files("usb", "one", "two")],
+        [{"unchanged": 4, "out_of_reach": 4}, files("usb", "one", "two")],
     ]
 
 
@@ -315,7 +333,7 @@ def test_a_library_from_before_forgets_nothing_of_a_drive_that_is_away(library, 
         db.execute("UPDATE files SET mount_id = NULL")
         db.execute("DELETE FROM mounts")
         if is_remembered:
-            db.execute("INSERT INTO mounts (point, identity) VALUES (?, '')", (os.fsencode(photos),))
+            db.execute("INSERT INTO mounts (point, root, identity) VALUES (?, x'2f', '')", (os.fsencode(photos),))
         db.commit()
     empty(photos)
     with Library.open(library.folder, encoder=ColourEncoder()) as opened:
