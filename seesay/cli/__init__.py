@@ -5,14 +5,16 @@ Exit codes, as ripgrep has them: 0 fine, 1 nothing found (or a check failed), 2 
 
 import sys
 from importlib import metadata
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from seesay.base.tables import resolve
 
 COMMANDS = {
     "index": "seesay.cli.index:index",
+    "forget": "seesay.cli.forget:forget",
     "search": "seesay.cli.search:search",
     "watch": "seesay.cli.watch:watch",
     "serve": "seesay.cli.serve:serve",
@@ -30,10 +32,22 @@ COMMANDS = {
 }
 
 
+class Commands(TyperGroup):
+    """The commands, behind one check of what was typed."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # Click's types: typer's own copy, or click's
+        """Which command it is; an empty argument is refused, because as a path it would be the current folder."""
+        from seesay.cli.console import refuse_empty
+
+        refuse_empty(args)
+        return super().resolve_command(ctx, args)
+
+
 def build_app() -> typer.Typer:
     """The whole command line, from the table."""
     app = typer.Typer(
         name="seesay",
+        cls=Commands,
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -29,6 +29,26 @@ def run(app: typer.Typer) -> None:
     except SeesayError as error:
         say(f"seesay: {error}")
         sys.exit(FAILED)
+
+
+def refuse_empty(arguments: Sequence[str]) -> None:
+    """Refuse `--under ""` and `index ""`, as a shell makes them of a variable that is not set.
+
+    Args:
+        arguments: the command, and what follows it.
+
+    Raises:
+        UsageError: one of them is empty, or ends with its `=`.
+    """
+    before = "seesay"
+    for argument in arguments:
+        name = argument.removesuffix("=") if argument.startswith("--") else argument
+        if argument == "" or (name != argument and "=" not in name):
+            after = name if argument else before
+            raise UsageError(
+                f"the argument after `{after}` is empty; a shell variable may not be set. The current folder is `.`"
+            )
+        before = argument
 
 
 def load_encoder(name: str = "starter") -> "BundleEncoder":

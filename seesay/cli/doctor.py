@@ -13,6 +13,7 @@ import typer
 from seesay.base.errors import SeesayError
 from seesay.base.paths import default_library
 from seesay.cli.console import NOTHING_FOUND, LibraryOption, plural, write
+from seesay.cli.index import outdated_line
 
 PACKAGES = ("numpy", "pillow", "av", "onnxruntime", "tokenizers", "simsimd")
 EXTRAS = {"torch": "train", "pi_heif": "heic", "pyjpegxl": "jxl", "rawpy": "raw"}
@@ -81,6 +82,8 @@ def _library(place: Path) -> Iterator[str]:
             raise LibraryError(f"{place} is damaged ({found[0]}); move it away and index again")
         yield f"{plural(len(opened), 'item')} by {opened.model_id} in {place}"
         yield f"{plural(len(opened.errors()), 'error')} in the ledger; read it with `seesay errors`"
+        if outdated := opened.num_outdated():
+            yield outdated_line(outdated)
 
 
 def _disk(place: Path) -> Iterator[str]:

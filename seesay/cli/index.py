@@ -11,11 +11,14 @@ from seesay.base.errors import UsageError
 from seesay.cli.console import LibraryOption, plural, say, write
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from seesay.search.detail import Detail
     from seesay.search.index import Progress, Summary
     from seesay.search.library import Library
+
+
+_LEFT_OUT = "What to leave out"
 
 
 def index(
@@ -26,6 +29,9 @@ def index(
     model: Annotated[str | None, typer.Option(help="The model for a new library, or with --rebuild.")] = None,
     rebuild: Annotated[
         bool, typer.Option("--rebuild", help="Make every vector again, with --model or the default.")
+    ] = False,
+    renew: Annotated[
+        bool, typer.Option("--renew", help="Read again what an older version of seesay's decoders read.")
     ] = False,
     every: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="Of videos, take a frame every so often. By default 1.")
@@ -39,19 +45,43 @@ def index(
     tiles: Annotated[
         bool, typer.Option("--tiles", help="Look at parts of pictures too: finds small things, costs nine times more.")
     ] = False,
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PATTERN",
+            help="Leave out what this pattern names, as in a .gitignore; repeat it for several. Replaces what was said "
+            "before for these paths.",
+            rich_help_panel=_LEFT_OUT,
+        ),
+    ] = None,
+    no_exclude: Annotated[
+        bool, typer.Option("--no-exclude", help="Take back the patterns of these paths.", rich_help_panel=_LEFT_OUT)
+    ] = False,
 ) -> None:
     """Add pictures and videos to the library, and bring it up to date.
 
     Only what is new or changed is read. Stop it at any time; the next run goes on from there.
 
-    --every, --keyframes, --shots and --tiles are remembered for these paths; say them again to change them.
+    --every, --keyframes, --shots, --tiles and --exclude are remembered for these paths; say them again to change them.
+    `.ignore` files, folders with a `.nomedia`, recycle bins and thumbnails of network drives are left out too: `seesay
+    errors --excluded` lists them. A path that is named here is always taken; an --exclude with `!` takes back a rule.
     """
     from seesay.encoders import load
     from seesay.search.library import Library
 
     detail = _detail(every, keyframes=keyframes, shots=shots, tiles=tiles)
+    if exclude and no_exclude:
+        raise UsageError(
+            "--exclude replaces the patterns of these paths, --no-exclude takes them back; give one of them"
+        )
+    patterns: list[str] | None = [] if no_exclude else exclude or None
     with Library.open(library, encoder=load(model) if model else None) as opened:
-        run_with_bar(opened, lambda bar: opened.add(*(paths or []), report=bar.update, rebuild=rebuild, detail=detail))
+        run_with_bar(
+            opened,
+            lambda bar: opened.add(
+                *(paths or []), report=bar.update, rebuild=rebuild, renew=renew, detail=detail, exclude=patterns
+            ),
+        )
 
 
 def _detail(every: float | None, *, keyframes: bool, shots: bool, tiles: bool) -> "Detail | None":
@@ -150,6 +180,38 @@ def run_with_bar(library: "Library", work: "Callable[[Bar], Summary]") -> None:
     write(f"{plural(library.num_files(), 'file')} in the library {library.folder}")
     if summary.failed or summary.incomplete:
         say("why they failed: `seesay errors`")
+    if summary.out_of_reach:
+        places = ", ".join(f"{place} ({count:,})" for place, count in summary.places.items())
+        say(
+            f"{plural(summary.out_of_reach, 'file')} cannot be reached now and stay in the library, in {places}; "
+            "`seesay forget PATH` takes files out"
+        )
+    if passed_over := library.passed_over():
+        say(f"passed over: {by_suffix(passed_over, limit=5)}; all: `seesay errors --passed-over`")
+    if outdated := library.num_outdated():
+        say(outdated_line(outdated))
+
+
+def outdated_line(count: int) -> str:
+    """What to do about files that an older version read."""
+    verb = "was" if count == 1 else "were"
+    return (
+        f"{plural(count, 'file')} {verb} read by an older version of seesay's decoders; "
+        "read them again with `seesay index --renew`"
+    )
+
+
+def by_suffix(counts: "Mapping[str, int]", *, limit: int) -> str:
+    """`40 .docx, 12 .pdf, 3 without a suffix, and 7 more`."""
+    shown = [f"{count:,} {suffix or 'without a suffix'}" for suffix, count in list(counts.items())[:limit]]
+    rest = sum(counts.values()) - sum(list(counts.values())[:limit])
+    return ", ".join(shown) + (f", and {rest:,} more" if rest else "")
+
+
+def is_news(summary: "Summary", last: "Summary | None") -> bool:
+    """Whether a run did something, or found more or fewer files out of reach than the one before it."""
+    quiet = type(summary)(unchanged=summary.unchanged, failed=summary.failed, out_of_reach=summary.out_of_reach)
+    return summary != quiet or (last is not None and summary.out_of_reach != last.out_of_reach)
 
 
 def counts(summary: "Summary") -> str:
@@ -158,4 +220,10 @@ def counts(summary: "Summary") -> str:
         f"{summary.added:,} added, {summary.changed:,} changed, {summary.moved:,} moved, {summary.removed:,} removed, "
         f"{summary.unchanged:,} unchanged, {summary.failed:,} failed"
     )
-    return f"{line}, {summary.incomplete:,} damaged and read in part" if summary.incomplete else line
+    if summary.incomplete:
+        line += f", {summary.incomplete:,} damaged and read in part"
+    if summary.excluded:
+        line += f", {summary.excluded:,} left out by a rule"
+    if summary.out_of_reach:
+        line += f", {summary.out_of_reach:,} out of reach"
+    return line

@@ -89,6 +89,8 @@ def _line(hit: "Hit") -> str:
     if hit.box is not None:
         left, top, right, bottom = (round(100 * side) for side in hit.box)
         line += f"  in {left}-{right}% x {top}-{bottom}%"
+    if hit.out_of_reach:
+        line += "  (out of reach)"
     return line
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from seesay.cli.console import LibraryOption, plural, say, write
-from seesay.cli.index import counts
+from seesay.cli.index import counts, is_news
 
 
 def watch(
@@ -28,9 +28,11 @@ def watch(
         new = [path for path in paths or [] if str(path.expanduser().absolute()) not in opened.roots()]
         run_with_bar(opened, lambda bar: opened.add(*new, report=bar.update))
         say(f"watching {plural(len(opened.roots()), 'place')}; Ctrl-C ends it")
+        last = None
         try:
             for summary in follow(opened):
-                if counts(summary) != counts(type(summary)(unchanged=summary.unchanged, failed=summary.failed)):
+                if is_news(summary, last):
                     write(counts(summary))
+                last = summary
         except KeyboardInterrupt:
             say("no longer watching; what was done is kept")

@@ -33,6 +33,8 @@ def open_source(address: str) -> "Source":
     if is_video_address(address):
         return resolve(SOURCES, "videos", kind="source")(address)  # type: ignore[no-any-return]
     path = Path(address).expanduser()
+    if not address:
+        raise DataError("the address of a source is empty; the current folder is `.`")
     if address.startswith("pipe:") or "://" in address or ".tar" in address:
         return resolve(SOURCES, "tars", kind="source")(address)  # type: ignore[no-any-return]
     if path.is_dir():

@@ -131,6 +131,8 @@ def open_bundle(name: str) -> Bundle:
     if name in CATALOG or name.startswith(HUB_PREFIX):
         raise UsageError(f"the model {name} is not on this machine; bring it with `seesay models pull {name}`")
     path = Path(name).expanduser()
+    if not name:  # as a path it would be the current folder
+        raise UnknownNameError("model", name, MODELS, cure="list them with `seesay models`")
     if path.is_file():
         raise UsageError(f"{path} is a file; make a model of it with `seesay models pull {path}`")
     if path.is_dir():

@@ -26,6 +26,8 @@ class Hit:
     """Of the frame that fits best; of a sequence that of its first step."""
     steps_s: tuple[float, ...] = ()
     """Of a sequence, the time of each step."""
+    out_of_reach: bool = False
+    """The file cannot be reached now: its drive, share or root is not there."""
 
     @property
     def kind(self) -> str:
@@ -43,6 +45,8 @@ class Hit:
             found["page"] = self.page
         if self.box is not None:
             found["box"] = self.box._asdict()
+        if self.out_of_reach:
+            found["out_of_reach"] = True
         return found
 
 

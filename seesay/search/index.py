@@ -19,10 +19,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seesay.base.errors import InputError, MissingExtraError
+from seesay.base.paths import show
 from seesay.encoders.encoder import Encoder
 from seesay.inputs.video import VIDEO_SUFFIXES, is_video, read_info
 from seesay.search.detail import Detail
+from seesay.search.reach import Reach
 from seesay.search.reading import (
+    PICTURE_READER,
+    VIDEO_READER,
     Chunk,
     Read,
     Wanted,
@@ -33,6 +37,7 @@ from seesay.search.reading import (
     read_pictures,
 )
 from seesay.search.rows import Box, ErrorRow, FilePart, FileRow, NewItem
+from seesay.search.rules import Rules
 from seesay.search.store import Store
 from seesay.search.walk import Walk, is_gone
 
@@ -53,6 +58,12 @@ class Summary:
     failed: int = 0
     incomplete: int = 0
     """Of those added or changed: damaged files, which gave what they hold and a line in the ledger."""
+    excluded: int = 0
+    """Files that the library had and that a rule leaves out now."""
+    out_of_reach: int = 0
+    """Files that stay in the library although they cannot be reached now: their drive, share or root is not there."""
+    places: dict[str, int] = field(default_factory=dict, compare=False)
+    """Of those out of reach: how many in which root, mount or folder."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +89,13 @@ class _Plan:
     pictures: list[Wanted] = field(default_factory=list)
     videos: list[Wanted] = field(default_factory=list)
     gone: list[bytes] = field(default_factory=list)
+    """Files of the library that the walk did not see."""
+    excluded: list[bytes] = field(default_factory=list)
+    """Files of the library that a rule leaves out."""
+    seen: list[tuple[int, int]] = field(default_factory=list)
+    """(id of the mount, id of the file) of those that were on another mount before."""
+    well: list[bytes] = field(default_factory=list)
+    """Files that can be reached again."""
 
 
 def update(
@@ -104,15 +122,15 @@ def update(
     job = store.start_job()
     outcome = "stopped"
     try:
-        plan = _look(store, roots, summary, retry=retry)
-        _Run(store, encoder, summary, _noted(store, job, report)).read(plan)
-        gone = list(_still_gone(store, plan.gone))
-        if gone:
-            store.remove(gone)
-            summary.removed = len(gone)
+        reach = Reach(store)
+        plan = _look(store, roots, summary, reach, retry=retry)
+        _Run(store, encoder, summary, reach, _noted(store, job, report)).read(plan)
+        _let_go(store, plan, reach, summary)
         outcome = "finished"
     finally:
-        store.finish_job(job, outcome, asdict(summary))
+        counts = asdict(summary)
+        del counts["places"]
+        store.finish_job(job, outcome, counts)
     return summary
 
 
@@ -131,41 +149,88 @@ def _noted(store: Store, job: int, report: Report | None) -> Report:
     return note
 
 
-def _look(store: Store, roots: Sequence[bytes], summary: Summary, *, retry: bool) -> _Plan:
-    """Walk the roots and hold them against the library. Opens no file."""
+def _look(store: Store, roots: Sequence[bytes], summary: Summary, reach: Reach, *, retry: bool) -> _Plan:
+    """Walk the roots and hold them against the library. Opens no file, but for those that hold rules."""
     plan = _Plan()
-    walk = Walk(list(roots))
+    left_out = store.left_out()
+    walk = Walk(list(roots), Rules(left_out.patterns(), left_out.forgotten()))
     details = _Details(store.roots())
+    unreached = {error.path for error in store.errors() if error.size_bytes is None}
     broken: list[ErrorRow] = []
-    for folder, found in walk:
-        remembered = store.files_in(folder)
-        for file in found:
-            path = os.path.join(folder, file.name)
+    for listing in walk:
+        mount_id = reach.mount_id(listing.mount, walk.mounts)
+        remembered = store.files_in(listing.folder)
+        for file in listing.found:
+            path = os.path.join(listing.folder, file.name)
             row = remembered.pop(file.name, None)
             if file.problem:
-                broken.append(ErrorRow(path=path, size_bytes=None, mtime_ns=None, reason=file.problem))
+                if row is not None and file.is_out_of_reach:
+                    _miss(summary, listing.folder)
+                else:
+                    size_bytes = None if file.may_come_back else file.size_bytes
+                    broken.append(ErrorRow(path=path, size_bytes=size_bytes, mtime_ns=None, reason=file.problem))
                 continue
             wanted = Wanted(
                 path=path,
                 size_bytes=file.size_bytes,
                 mtime_ns=file.mtime_ns,
                 is_known=row is not None,
-                detail=details.of(folder, path),
+                detail=details.of(listing.folder, path),
+                mount_id=mount_id,
             )
+            if path in unreached and row is not None:
+                plan.well.append(path)
             if row is None and not retry and _failed_before(store, wanted):
                 summary.failed += 1
             else:
-                _hold(plan, wanted, row, summary)
-        if folder in walk.listed:
-            plan.gone += [row.path for row in remembered.values()]
+                _hold(plan, wanted, row, summary, reach)
+        if listing.folder in walk.listed:
+            for row in remembered.values():
+                (plan.excluded if row.path in walk.excluded else plan.gone).append(row.path)
+    _note(store, walk, plan, broken, summary, reach)
+    return plan
+
+
+def _note(store: Store, walk: Walk, plan: _Plan, broken: Sequence[ErrorRow], summary: Summary, reach: Reach) -> None:
+    """Write down what a walk learned beside the files that it saw."""
+    reach.unreadable.update(walk.unreadable)
     _fail(store, broken, summary)
     for folder, reason in walk.unreadable.items():
         store.note_unreadable(folder, reason)
         summary.failed += 1
-    store.clear_errors([error.path for error in store.errors() if error.path in walk.listed or _is_over(store, error)])
-    store.add_mounts(walk.mounts)
-    plan.gone += _in_vanished_folders(store, walk)
-    return plan
+    store.clear_errors(
+        [
+            *plan.well,
+            *(
+                error.path
+                for error in store.errors()
+                if error.path in walk.listed or _is_over(store, error, walk, reach)
+            ),
+        ]
+    )
+    store.set_mounts(plan.seen)
+    left_out = store.left_out()
+    looked_at = [root for root in walk.roots if root not in walk.missing and root not in walk.unreadable]
+    left_out.set_excluded(looked_at, walk.excluded)
+    left_out.set_passed_over(walk.passed_over)
+    for root in walk.roots:
+        for folder in store.folders_under(root):
+            if folder not in walk.listed:
+                for row in store.files_in(folder).values():
+                    (plan.excluded if _is_excluded(row.path, walk) else plan.gone).append(row.path)
+        if root in walk.missing:
+            plan.gone.append(root)
+        elif _is_excluded(root, walk):
+            plan.excluded.append(root)
+
+
+def _is_excluded(path: bytes, walk: Walk) -> bool:
+    """Whether a rule leaves out a path or a folder above it, below the nearest of the named ones."""
+    while path not in walk.excluded:
+        if walk.rules.is_named(path) or path == os.path.dirname(path):
+            return False
+        path = os.path.dirname(path)
+    return True
 
 
 def _failed_before(store: Store, wanted: Wanted) -> bool:
@@ -174,48 +239,56 @@ def _failed_before(store: Store, wanted: Wanted) -> bool:
     return error is not None and (error.size_bytes, error.mtime_ns) == (wanted.size_bytes, wanted.mtime_ns)
 
 
-def _is_over(store: Store, error: ErrorRow) -> bool:
-    """Whether a line of the ledger is of a path that is gone. A damaged video that moved takes its line along."""
+def _is_over(store: Store, error: ErrorRow, walk: Walk, reach: Reach) -> bool:
+    """Whether a line of the ledger is of a path that is gone or left out. A video that moved takes its line along."""
+    if _is_excluded(error.path, walk):
+        return True
     folder, name = os.path.split(error.path)
-    return is_gone(error.path) and name not in store.files_in(folder)
+    return is_gone(error.path) and name not in store.files_in(folder) and not reach.is_shut(error.path)
 
 
-def _hold(plan: _Plan, wanted: Wanted, row: FileRow | None, summary: Summary) -> None:
+def _hold(plan: _Plan, wanted: Wanted, row: FileRow | None, summary: Summary, reach: Reach) -> None:
     """Hold one file against what the library has of it."""
     is_video = wanted.path.lower().endswith(_VIDEO_SUFFIXES)
     is_same = row is not None and (row.size_bytes, row.mtime_ns) == (wanted.size_bytes, wanted.mtime_ns)
-    if row is not None and is_same and row.detail in wanted.detail.texts:
-        if row.is_current:
+    if row is not None and is_same:
+        assert wanted.mount_id is not None, "the walk says what holds every folder"
+        reach.confirm(row, wanted.mount_id)
+        if row.mount_id != wanted.mount_id:
+            plan.seen.append((wanted.mount_id, row.id))
+        if row.is_current and row.detail in wanted.detail.texts:
             summary.unchanged += 1
             return
-        if row.is_begun:
+        if row.is_begun and row.detail in wanted.detail.texts:
             wanted = replace(wanted, is_known=False, digest=row.digest, position_s=row.position_s)
             is_video = True
     (plan.videos if is_video else plan.pictures).append(wanted)
 
 
-def _in_vanished_folders(store: Store, walk: Walk) -> Iterator[bytes]:
-    """Files of folders and roots that the walk did not come to, unless they are only out of reach."""
-    out_of_reach = set(walk.unreadable) | {mount for mount in store.mounts() if not os.path.ismount(mount)}
-
-    for root in walk.roots:
-        for folder in store.folders_under(root):
-            if folder not in walk.listed and not _is_below(folder, out_of_reach):
-                yield from (row.path for row in store.files_in(folder).values())
-    yield from (root for root in walk.missing if not _is_below(root, out_of_reach))
-
-
-def _is_below(path: bytes, places: set[bytes]) -> bool:
-    return any(path == place or path.startswith(place.rstrip(b"/") + b"/") for place in places)
+def _let_go(store: Store, plan: _Plan, reach: Reach, summary: Summary) -> None:
+    """Remove what is gone or left out, and count what is only out of reach."""
+    judged = reach.judge(_still_there(store, plan.gone))
+    left_out = [row for row in _still_there(store, plan.excluded) if reach.is_on_its_mount(row)]
+    if judged.gone or left_out:
+        store.remove([*judged.gone, *left_out])
+        store.drop_mounts()
+    summary.removed, summary.excluded = len(judged.gone), len(left_out)
+    for place, count in judged.out_of_reach.items():
+        _miss(summary, place, count)
 
 
-def _still_gone(store: Store, paths: Iterable[bytes]) -> Iterator[FileRow]:
+def _still_there(store: Store, paths: Iterable[bytes]) -> Iterator[FileRow]:
     """Those that no reader found again under another name meanwhile."""
-    for path in paths:
+    for path in dict.fromkeys(paths):
         folder, name = os.path.split(path)
-        row = store.files_in(folder).get(name)
-        if row and is_gone(path):
+        if row := store.files_in(folder).get(name):
             yield row
+
+
+def _miss(summary: Summary, place: bytes, count: int = 1) -> None:
+    summary.out_of_reach += count
+    name = show(place)
+    summary.places[name] = summary.places.get(name, 0) + count
 
 
 class _Details:
@@ -239,8 +312,9 @@ class _Details:
 class _Run:
     """Reads, encodes and commits, a batch at a time, while threads read ahead."""
 
-    def __init__(self, store: Store, encoder: Encoder, summary: Summary, report: Report) -> None:
+    def __init__(self, store: Store, encoder: Encoder, summary: Summary, reach: Reach, report: Report) -> None:
         self._store, self._encoder, self._summary, self._report = store, encoder, summary, report
+        self._reach = reach
         self._batch: list[Chunk] = []
         self._broken: list[ErrorRow] = []
         self._done = self._total = 0
@@ -274,12 +348,12 @@ class _Run:
             return
         if any(chunk.digest == read.digest for chunk in self._batch):
             self._commit()  # the content may be known in a moment
-        if _adopt(self._store, read, self._summary):
+        if _adopt(self._store, read, self._summary, self._reach):
             return
         if read.chunk:
             self._add(read.chunk)
         elif read.has_parts:
-            self._take_parts(_go_on(self._store, read), read.digest)
+            self._take_parts(_go_on(self._store, read, self._reach), read.digest)
         else:  # its content was known a moment ago, until the file that had it was replaced
             again = read_picture(read.wanted, frozenset(), self._encoder.transform)
             self._take(again)
@@ -294,14 +368,7 @@ class _Run:
                     self._tell(wanted.path, chunk.times_s[1], duration_s)
         except (OSError, InputError, MissingExtraError) as error:
             self._commit()
-            folder, name = os.path.split(wanted.path)
-            row = self._store.files_in(folder).get(name)
-            line = error_row(wanted, error)
-            if line.size_bytes is None and row and row.is_begun and row.digest == digest:
-                self._store.note_unreadable(wanted.path, line.reason)  # out of reach: what was read stays, and waits
-                self._summary.failed += 1
-            else:
-                self._fail(line)
+            self._fail(error_row(wanted, error))
 
     def _add(self, chunk: Chunk) -> None:
         self._batch.append(chunk)
@@ -362,38 +429,40 @@ def _parts(chunks: Sequence[Chunk], items: Sequence[Sequence[NewItem]]) -> Itera
             digest=first.digest,
             items=[item for _, own in of_file for item in own],
             detail=first.detail,
+            reader=PICTURE_READER if first.times_s is None else VIDEO_READER,
+            mount_id=first.wanted.mount_id,
             is_first=first.is_first,
             position_s=last.next_s,
             problem=last.problem,
         )
 
 
-def _adopt(store: Store, read: Read, summary: Summary) -> bool:
+def _adopt(store: Store, read: Read, summary: Summary, reach: Reach) -> bool:
     """Is the content in the library? Then this is the same file touched, a moved one, or another copy."""
     wanted = read.wanted
     rows = [row for row in store.with_digest(read.digest, wanted.detail.texts) if row.is_current]
     if not rows:
         return False
     same = [row for row in rows if row.path == wanted.path]
-    moved = [row for row in rows if is_gone(row.path)]
+    moved = [] if same else [row for row in rows if reach.may_have_moved(row, wanted.mount_id)]
     if same:
-        store.move(same[0], wanted.path, mtime_ns=wanted.mtime_ns)
+        store.move(same[0], wanted.path, mtime_ns=wanted.mtime_ns, mount_id=wanted.mount_id)
         summary.unchanged += 1
     elif moved:
-        store.move(moved[0], wanted.path, mtime_ns=wanted.mtime_ns)
+        store.move(moved[0], wanted.path, mtime_ns=wanted.mtime_ns, mount_id=wanted.mount_id)
         summary.moved += 1
     else:
-        store.copy(rows[0], wanted.path, mtime_ns=wanted.mtime_ns)
+        store.copy(rows[0], wanted.path, mtime_ns=wanted.mtime_ns, mount_id=wanted.mount_id)
         _count(wanted, summary)
     return True
 
 
-def _go_on(store: Store, read: Read) -> Wanted:
+def _go_on(store: Store, read: Read, reach: Reach) -> Wanted:
     """What to read of a video: all of it, or what is missing if it was begun here or where it was before."""
     wanted = read.wanted
     for row in store.with_digest(read.digest, wanted.detail.texts):
-        if row.is_begun and (row.path == wanted.path or is_gone(row.path)):
-            store.move(row, wanted.path, mtime_ns=wanted.mtime_ns)
+        if row.is_begun and (row.path == wanted.path or reach.may_have_moved(row, wanted.mount_id)):
+            store.move(row, wanted.path, mtime_ns=wanted.mtime_ns, mount_id=wanted.mount_id)
             return replace(wanted, position_s=row.position_s)
     return replace(wanted, position_s=None)
 

@@ -22,6 +22,9 @@ _OURS = "model_id = (SELECT model_id FROM state)"
 UNDER = "(folder = ? OR (folder >= ? AND folder < ?))"
 
 
+AT_OR_UNDER = f"({UNDER} OR (folder = ? AND name = ?))"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
     """Which files a search looks at."""
@@ -60,8 +63,8 @@ class Items:
                 f"WHERE {_OURS}"
             )
             if where.under is not None:
-                query += f" AND ({UNDER} OR (folder = ? AND name = ?))"
-                values += [*under(where.under), *os.path.split(where.under)]
+                query += f" AND {AT_OR_UNDER}"
+                values += at_or_under(where.under)
             if where.after_ns is not None:
                 query += " AND mtime_ns >= ?"
                 values.append(where.after_ns)
@@ -128,3 +131,8 @@ def under(root: bytes) -> tuple[bytes, bytes, bytes]:
     """The three values of `UNDER`."""
     base = root.rstrip(b"/")
     return root, base + b"/", base + b"0"
+
+
+def at_or_under(path: bytes) -> tuple[bytes, ...]:
+    """The five values of `AT_OR_UNDER`: a file, or everything below a folder."""
+    return (*under(path), *os.path.split(path))

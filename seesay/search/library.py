@@ -8,6 +8,7 @@ for hit in library.search("a dog on a beach"):
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from seesay.base.errors import LibraryError, ModelMismatchError, UnknownNameError, UsageError
-from seesay.base.paths import default_library
+from seesay.base.paths import default_library, show
 from seesay.encoders import load
 from seesay.encoders.encoder import Calibrated, Encoder
 from seesay.search import index
@@ -29,7 +30,10 @@ from seesay.search.matrix import Matrix
 from seesay.search.picture import show_item
 from seesay.search.query import Query, Steps, Term
 from seesay.search.ranking import PER_VIDEO, rank
+from seesay.search.reach import out_of_reach
+from seesay.search.reading import READERS
 from seesay.search.rows import Counts, ErrorRow, ItemRow, Moments
+from seesay.search.rules import Rules, join_patterns
 from seesay.search.sequence import rank_sequences
 from seesay.search.store import Store
 
@@ -70,9 +74,12 @@ class Library:
             load: how a model is loaded where none was given, from its name or, without one, the default.
 
         Raises:
+            UsageError: `folder` is empty.
             LibraryError: there is none and `create` is false, or it cannot be opened.
             SchemaError: a newer seesay made it, or the file is something else.
         """
+        if folder == "":
+            raise UsageError("the library's folder is an empty path; the current folder is `.`")
         place = Path(folder).expanduser() if folder is not None else default_library()
         return cls(Store(place.absolute(), create=create), encoder, load)
 
@@ -113,7 +120,9 @@ class Library:
         report: index.Report | None = None,
         retry: bool = False,
         rebuild: bool = False,
+        renew: bool = False,
         detail: Detail | None = None,
+        exclude: Sequence[str] | None = None,
     ) -> index.Summary:
         """Bring the library up to date with folders and files.
 
@@ -121,27 +130,91 @@ class Library:
             paths: folders (with everything below) and files; without any, all that were ever added.
             report: called with the progress.
             retry: also read again what failed before and has not changed since.
-            rebuild: change the library to this encoder and make every vector again.
+            rebuild: read everything in these paths again, and change the library to this encoder. A file's old vectors
+                are found until it was read again, and what a run leaves undone that was stopped, the next one does.
+            renew: read again what an older version of our decoders read.
             detail: how finely these paths are to be looked at, now and later; None: as was said before,
                 or one moment a second and no tiles.
+            exclude: patterns as in a `.gitignore` of what to leave out of these paths, now and later; they replace
+                what was said before, so an empty list takes it back. None: as was said before.
 
         Returns:
-            Counts of files added, unchanged, changed, moved, removed, failed. A file that cannot be
-            read is a line in `errors()` and stops nothing.
+            Counts of files added, unchanged, changed, moved, removed, failed, out of reach. A file that cannot be
+            read is a line in `errors()` and stops nothing. One whose drive, share or root is not there stays.
 
         Raises:
-            UsageError: a path is neither there nor known to the library, or there is nothing to add.
+            UsageError: a path is empty, or neither there nor known to the library; there is nothing to add; or a
+                pattern cannot be used.
             LibraryBusyError: another process is writing.
-            ModelMismatchError: another model made the library, and `rebuild` is false.
+            ModelMismatchError: another model made the library, and it is not to be rebuilt.
         """
+        asked, text = _absolute(paths), None if exclude is None else join_patterns(exclude)
         with self._store.writer():
-            roots = _absolute(paths) or list(self._store.roots())
+            roots = asked or list(self._store.roots())
             if not roots:
                 raise UsageError("nothing was added yet; name a folder, as in `seesay index ~/Pictures`")
             self._refuse_unknown(roots)
             self._take_model(rebuild=rebuild)
             self._store.add_roots(roots, detail=None if detail is None else detail.to_text())
-            return self._update(roots, report=report, retry=retry)
+            left_out = self._store.left_out()
+            left_out.take_back(asked)
+            if exclude is not None:
+                left_out.set_patterns(roots, text)
+            renewal = self._store.renewal()
+            if rebuild and not renewal.is_begun():
+                renewal.mark_all(roots)
+            elif renew:
+                renewal.mark_outdated(roots, READERS)
+            summary = self._update(roots, report=report, retry=retry or rebuild or renew)
+            if rebuild or not asked:
+                renewal.finish()
+            return summary
+
+    def forget(self, *paths: str | bytes | os.PathLike[str]) -> int:
+        """Take files, or folders with everything below them, out of the library. They need not be there.
+
+        What lies below a root stays out until it is named to `add` itself; a root is no root any more.
+
+        Returns:
+            How many files were taken out.
+
+        Raises:
+            UsageError: no path is given, one is empty, or the library has nothing there.
+            LibraryBusyError: another process is writing.
+        """
+        asked = _absolute(paths)
+        if not asked:
+            raise UsageError("name a file or folder to forget, as in `seesay forget ~/Pictures/old`")
+        with self._store.writer():
+            left_out = self._store.left_out()
+            for path in asked:
+                if not left_out.has(path):
+                    raise UsageError(
+                        f"the library has nothing at {show(path)}; name a path as `seesay search` shows it, "
+                        "or a folder above it"
+                    )
+            return sum(left_out.forget(path) for path in asked)
+
+    def excluded(self) -> dict[bytes, str]:
+        """What the last runs left out, and by which rule; of a folder only itself."""
+        return self._store.left_out().excluded()
+
+    def passed_over(self) -> dict[str, int]:
+        """How many files seesay cannot read by their suffix, most first; without a suffix an empty one."""
+        return self._store.left_out().passed_over()
+
+    def num_outdated(self) -> int:
+        """How many files an older version of our decoders read; `add(renew=True)` reads them again."""
+        return self._store.renewal().num_outdated(READERS)
+
+    def is_left_out(self, path: str | bytes | os.PathLike[str]) -> bool:
+        """Whether a rule leaves out a path below a root, by what the folders above it hold now."""
+        left_out = self._store.left_out()
+        rules = Rules(left_out.patterns(), left_out.forgotten())
+        try:
+            return rules.trace(_absolute([path])[0])[1] is not None
+        except OSError:
+            return False  # a run will say why
 
     def refresh(self, *paths: str | bytes | os.PathLike[str], report: index.Report | None = None) -> index.Summary:
         """Look again at some files and folders below what was added; nothing is remembered as asked for.
@@ -219,7 +292,7 @@ class Library:
         least = None if weak else self.least_cosine(query)
         if least is not None and hits and hits[0].score < least:
             return []
-        return hits[offset:]
+        return self._with_reach(hits[offset:])
 
     def thumbnail(self, item_id: int, *, side_px: int = 256) -> Image.Image:
         """A small picture of an item: the photograph, the frame of a moment, or the part of it that a tile shows.
@@ -333,6 +406,11 @@ class Library:
             query = Query((Term(text=query),))
         return query.vector(self.encoder)
 
+    def _with_reach(self, hits: list[Hit]) -> list[Hit]:
+        """Hits that know whether their file can be reached now."""
+        lost = out_of_reach(self._store, [os.fsencode(hit.path) for hit in hits])
+        return [replace(hit, out_of_reach=os.fsencode(hit.path) in lost) for hit in hits]
+
     def _update(
         self, roots: Sequence[bytes], *, report: index.Report | None = None, retry: bool = False
     ) -> index.Summary:
@@ -393,6 +471,8 @@ class Library:
 
 
 def _absolute(paths: Sequence[str | bytes | os.PathLike[str]]) -> list[bytes]:
+    if any(path in ("", b"") for path in paths):
+        raise UsageError("a path is empty; the current folder is `.`")
     return [os.path.abspath(os.fsencode(os.path.expanduser(path))) for path in paths]
 
 

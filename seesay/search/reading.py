@@ -28,6 +28,13 @@ from seesay.search import tiles
 from seesay.search.detail import Detail
 from seesay.search.rows import Box, ErrorRow
 
+# Versions of what makes pixels and moments of a file. Raise one with every change after which the same file gives
+# other pixels or other moments; `seesay index --renew` then reads again what an older version read. A change that lets
+# us read what failed before needs no new number: the ledger has those files, and `seesay errors --retry` reads them.
+PICTURE_READER = 1
+VIDEO_READER = 1
+READERS = PICTURE_READER, VIDEO_READER
+
 AHEAD = 64  # pictures read, or moments decoded, ahead of the model: two batches
 AHEAD_WITH_TILES = 8  # each is about nine pieces then
 
@@ -46,6 +53,8 @@ class Wanted:
     """Of a video that was begun: as it was when that was done."""
     position_s: float | None = None
     """Where to go on in it; of a file of several pages, how many are done."""
+    mount_id: int | None = None
+    """What holds its folder."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+AGAIN = -1
+"""`FileRow.reader` of a file that is to be read again. Until then its vectors are found as before."""
+
 
 class Box(NamedTuple):
     """A part of a picture, as fractions of its width and height from the upper left corner, in [0, 1]."""
@@ -45,7 +48,9 @@ class FileRow:
     has_vectors: bool
     """It has items, and each has a vector of the library's model."""
     reader: int = 0
-    """Which version of our decoders made the vectors; 0: one before there were numbers."""
+    """Which version of our decoders made the vectors; 0: one before there were numbers; `AGAIN`."""
+    mount_id: int | None = None
+    """What held its folder when it was last seen."""
 
     @property
     def path(self) -> bytes:
@@ -54,13 +59,13 @@ class FileRow:
 
     @property
     def is_current(self) -> bool:
-        """It was read wholly, with the library's model."""
-        return self.has_vectors and self.position_s is None
+        """It was read wholly, with the library's model, and is not to be read again."""
+        return self.has_vectors and self.position_s is None and self.reader != AGAIN
 
     @property
     def is_begun(self) -> bool:
-        """It was read in part, with the library's model."""
-        return self.has_vectors and self.position_s is not None
+        """It was read in part, with the library's model, and is to be read on from there."""
+        return self.has_vectors and self.position_s is not None and self.reader != AGAIN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,12 +109,25 @@ class FilePart:
     """When it was taken, as its own data say, in nanoseconds since 1970."""
     reader: int = 0
     """Which version of our decoders read it."""
+    mount_id: int | None = None
+    """What holds its folder."""
     is_first: bool = True
     """What the store had at this path goes."""
     position_s: float | None = None
     """Where the next part begins; None when this one completes the file."""
     problem: str | None = None
     """Why the file gave less than it should have: a line of the ledger."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MountRow:
+    """A mount that holds or held files of the library."""
+
+    point: bytes
+    root: bytes
+    """The folder of the drive that it shows."""
+    identity: str
+    """Which drive or share it is; see `Mounts.identity`. Empty where nobody knows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -112,6 +112,26 @@ MIGRATIONS = (
     -- Patterns as in a .gitignore, a line each, that `--exclude` gave for this root; null: nothing was said.
     ALTER TABLE roots ADD COLUMN exclude TEXT;
 
+    -- Which mounts hold or held our files, and which drive or share each is (see mounts.py). If a file's is not there,
+    -- the file is out of reach, not removed. An empty identity: one from before they were known.
+    ALTER TABLE mounts RENAME TO mounts_of_old;
+    CREATE TABLE mounts (
+        id INTEGER PRIMARY KEY,
+        point BLOB NOT NULL,
+        root BLOB NOT NULL,                     -- the folder of the drive that it shows; of a bind mount seldom the top
+        identity TEXT NOT NULL,
+        UNIQUE (point, root, identity)
+    );
+    INSERT INTO mounts (point, root, identity) SELECT path, x'2f', '' FROM mounts_of_old;
+    DROP TABLE mounts_of_old;
+    ALTER TABLE files ADD COLUMN mount_id INTEGER REFERENCES mounts (id);
+
+    -- Of a video that is being read again: items with smaller ids are of the last time, and go as the new ones come.
+    ALTER TABLE files ADD COLUMN items_from INTEGER;
+
+    -- 1: a run with --rebuild was stopped, and the next one goes on.
+    ALTER TABLE state ADD COLUMN is_rebuilding INTEGER NOT NULL DEFAULT 0;
+
     -- What a person took out of the library below a root: it stays out until it is named to `index` again.
     CREATE TABLE forgotten (path BLOB PRIMARY KEY) WITHOUT ROWID;
 

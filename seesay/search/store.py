@@ -19,7 +19,9 @@ import numpy as np
 from seesay.base.errors import LibraryBusyError, LibraryError, SchemaError
 from seesay.search import schema
 from seesay.search.items import UNDER, Items, under
-from seesay.search.rows import Counts, ErrorRow, FilePart, FileRow, NewItem
+from seesay.search.left_out import LeftOut
+from seesay.search.renewal import Renewal
+from seesay.search.rows import Counts, ErrorRow, FilePart, FileRow, MountRow, NewItem
 
 DATABASE = "library.sqlite"
 LOCK = "writer.lock"
@@ -34,7 +36,7 @@ _FILE = """
                SELECT 1 FROM items LEFT JOIN vectors ON item_id = items.id
                WHERE file_id = files.id AND model_id IS NOT (SELECT model_id FROM state)
            ),
-           reader
+           reader, mount_id
     FROM files
 """
 
@@ -128,7 +130,8 @@ class Store:
         with self.transaction():
             self._db.execute("INSERT OR IGNORE INTO models (name, dim) VALUES (?, ?)", (name, dim))
             self._db.execute(
-                "UPDATE state SET generation = generation + 1, model_id = (SELECT id FROM models WHERE name = ?)",
+                "UPDATE state SET generation = generation + 1, is_rebuilding = model_id IS NOT NULL, "
+                "model_id = (SELECT id FROM models WHERE name = ?)",
                 (name,),
             )
 
@@ -150,14 +153,51 @@ class Store:
                 [(path, detail) for path in paths],
             )
 
-    def mounts(self) -> set[bytes]:
-        """Folders where another file system began when they were last seen."""
-        return {path for (path,) in self._db.execute("SELECT path FROM mounts")}
+    def mounts(self) -> dict[int, MountRow]:
+        """The mounts that hold or held files, by id."""
+        rows = self._db.execute("SELECT id, point, root, identity FROM mounts")
+        return {number: MountRow(point=point, root=root, identity=identity) for number, point, root, identity in rows}
 
-    def add_mounts(self, paths: Iterable[bytes]) -> None:
-        """Remember where another file system begins."""
+    def add_mount(self, mount: MountRow) -> int:
+        """Remember a mount; returns its id, that of last time if it was known."""
         with self.transaction():
-            self._db.executemany("INSERT OR IGNORE INTO mounts VALUES (?)", [(path,) for path in paths])
+            values = mount.point, mount.root, mount.identity
+            self._db.execute("INSERT OR IGNORE INTO mounts (point, root, identity) VALUES (?, ?, ?)", values)
+            query = "SELECT id FROM mounts WHERE point = ? AND root = ? AND identity = ?"
+            return int(self._db.execute(query, values).fetchone()[0])
+
+    def set_mounts(self, seen: Iterable[tuple[int, int]]) -> None:
+        """Write down that files were seen on other mounts than before.
+
+        Args:
+            seen: (id of the mount, id of the file).
+        """
+        with self.transaction():
+            self._db.executemany("UPDATE files SET mount_id = ? WHERE id = ?", seen)
+
+    def drop_mounts(self) -> None:
+        """Let go of mounts that no file is on."""
+        with self.transaction():
+            self._db.execute(
+                "DELETE FROM mounts WHERE id NOT IN (SELECT mount_id FROM files WHERE mount_id IS NOT NULL) "
+                "AND (identity != '' OR NOT EXISTS (SELECT 1 FROM files WHERE mount_id IS NULL))"
+            )
+
+    def mount_of(self, path: bytes) -> MountRow | None:
+        """What held a file's folder when it was last seen."""
+        query = (
+            "SELECT point, root, identity FROM files JOIN mounts ON mounts.id = mount_id WHERE folder = ? AND name = ?"
+        )
+        row = self._db.execute(query, os.path.split(path)).fetchone()
+        return row and MountRow(point=row[0], root=row[1], identity=row[2])
+
+    def left_out(self) -> LeftOut:
+        """What is not in the library, and why."""
+        return LeftOut(self._db)
+
+    def renewal(self) -> Renewal:
+        """What is to be read again."""
+        return Renewal(self._db)
 
     # --- files ----------------------------------------------------------------------------------
 
@@ -190,19 +230,47 @@ class Store:
         with self.transaction():
             for part in parts:
                 if part.is_first:
-                    self._forget(part.path)
-                    file_id = self._add_file(part)
+                    file_id = self._begin_again(part)
+                    if file_id is None:
+                        self._forget(part.path)
+                        file_id = self._add_file(part)
                 else:
                     file_id = self._file_id(part.path)
-                    self._db.execute("DELETE FROM errors WHERE path = ?", (part.path,))
+                self._db.execute("DELETE FROM errors WHERE path = ?", (part.path,))
                 for item in part.items:
                     self._add_item(file_id, item)
                 self._db.execute("UPDATE files SET position_s = ? WHERE id = ?", (part.position_s, file_id))
+                self._let_go(file_id, part.position_s)
                 if part.problem is not None:
                     self._add_error(part.path, part.size_bytes, part.mtime_ns, part.problem)
             self._changed()
 
-    def move(self, row: FileRow, path: bytes, *, mtime_ns: int) -> None:
+    def _begin_again(self, part: FilePart) -> int | None:
+        """Of a video that is read again and not through: what it had stays until it is. None for anything else."""
+        folder, name = os.path.split(part.path)
+        row = self.files_in(folder).get(name) if part.position_s is not None else None
+        if row is None or row.digest != part.digest or not row.has_vectors:
+            return None
+        self._db.execute(
+            "UPDATE files SET size_bytes = ?, mtime_ns = ?, detail = ?, taken_ns = ?, reader = ?, mount_id = ?, "
+            "items_from = 1 + (SELECT seq FROM sqlite_sequence WHERE name = 'items') WHERE id = ?",
+            (part.size_bytes, part.mtime_ns, part.detail, part.taken_ns, part.reader, part.mount_id, row.id),
+        )
+        return row.id
+
+    def _let_go(self, file_id: int, position_s: float | None) -> None:
+        """Items of the last time, up to where a video was read again."""
+        (items_from,) = self._db.execute("SELECT items_from FROM files WHERE id = ?", (file_id,)).fetchone()
+        if items_from is None:
+            return
+        if position_s is None:
+            self._db.execute("DELETE FROM items WHERE file_id = ? AND id < ?", (file_id, items_from))
+            self._db.execute("UPDATE files SET items_from = NULL WHERE id = ?", (file_id,))
+        else:
+            query = "DELETE FROM items WHERE file_id = ? AND id < ? AND start_s < ?"
+            self._db.execute(query, (file_id, items_from, position_s))
+
+    def move(self, row: FileRow, path: bytes, *, mtime_ns: int, mount_id: int | None) -> None:
         """The same content is now at `path`; its items, its vectors and its line in the ledger go with it."""
         with self.transaction():
             if path != row.path:
@@ -210,19 +278,19 @@ class Store:
             self._db.execute("UPDATE errors SET path = ?, mtime_ns = ? WHERE path = ?", (path, mtime_ns, row.path))
             folder, name = os.path.split(path)
             self._db.execute(
-                "UPDATE files SET folder = ?, name = ?, mtime_ns = ? WHERE id = ?",
-                (folder, name, mtime_ns, row.id),
+                "UPDATE files SET folder = ?, name = ?, mtime_ns = ?, mount_id = ? WHERE id = ?",
+                (folder, name, mtime_ns, mount_id, row.id),
             )
 
-    def copy(self, row: FileRow, path: bytes, *, mtime_ns: int) -> None:
+    def copy(self, row: FileRow, path: bytes, *, mtime_ns: int, mount_id: int | None) -> None:
         """The same content is at `path` too: its items and vectors are copied, no pixel is read."""
         with self.transaction():
             self._forget(path)
             folder, name = os.path.split(path)
             file_id = self._db.execute(
-                "INSERT INTO files (folder, name, size_bytes, mtime_ns, digest, detail, taken_ns, reader) "
-                "SELECT ?, ?, size_bytes, ?, digest, detail, taken_ns, reader FROM files WHERE id = ?",
-                (folder, name, mtime_ns, row.id),
+                "INSERT INTO files (folder, name, size_bytes, mtime_ns, digest, detail, taken_ns, reader, mount_id) "
+                "SELECT ?, ?, size_bytes, ?, digest, detail, taken_ns, reader, ? FROM files WHERE id = ?",
+                (folder, name, mtime_ns, mount_id, row.id),
             ).lastrowid
             items = self._db.execute("SELECT id FROM items WHERE file_id = ? ORDER BY id", (row.id,)).fetchall()
             for (item,) in items:
@@ -251,9 +319,19 @@ class Store:
     def _add_file(self, part: FilePart) -> int:
         folder, name = os.path.split(part.path)
         cursor = self._db.execute(
-            "INSERT INTO files (folder, name, size_bytes, mtime_ns, digest, detail, taken_ns, reader) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (folder, name, part.size_bytes, part.mtime_ns, part.digest, part.detail, part.taken_ns, part.reader),
+            "INSERT INTO files (folder, name, size_bytes, mtime_ns, digest, detail, taken_ns, reader, mount_id) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                folder,
+                name,
+                part.size_bytes,
+                part.mtime_ns,
+                part.digest,
+                part.detail,
+                part.taken_ns,
+                part.reader,
+                part.mount_id,
+            ),
         )
         assert cursor.lastrowid is not None
         return cursor.lastrowid
@@ -297,10 +375,19 @@ class Store:
     # --- errors ---------------------------------------------------------------------------------
 
     def fail(self, errors: Iterable[ErrorRow]) -> None:
-        """Write lines into the ledger; what the library had at those paths is no longer true and goes."""
+        """Write lines into the ledger; what the library had at those paths goes where it is no longer true.
+
+        It stays where the file could not even be opened, and where it is the same file as before, which we could read.
+        """
         with self.transaction():
             for error in errors:
-                self._forget(error.path)
+                folder, name = os.path.split(error.path)
+                row = self.files_in(folder).get(name)
+                is_same = row is not None and (row.size_bytes, row.mtime_ns) == (error.size_bytes, error.mtime_ns)
+                if row is not None and row.has_vectors and is_same:
+                    self._db.execute("UPDATE files SET reader = max(reader, 0) WHERE id = ?", (row.id,))
+                elif row is None or error.size_bytes is not None:
+                    self._forget(error.path)
                 self._add_error(error.path, error.size_bytes, error.mtime_ns, error.reason)
             self._changed()
 
@@ -375,7 +462,7 @@ class Store:
         return found
 
 
-def _file_row(row: tuple[int, bytes, bytes, int, int, bytes, str, float | None, int, int]) -> FileRow:
+def _file_row(row: tuple[int, bytes, bytes, int, int, bytes, str, float | None, int, int, int | None]) -> FileRow:
     return FileRow(
         id=row[0],
         folder=row[1],
@@ -387,4 +474,5 @@ def _file_row(row: tuple[int, bytes, bytes, int, int, bytes, str, float | None, 
         position_s=row[7],
         has_vectors=bool(row[8]),
         reader=row[9],
+        mount_id=row[10],
     )

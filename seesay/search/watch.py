@@ -16,10 +16,13 @@ from pathlib import Path
 from seesay.base.errors import LibraryBusyError, LibraryError
 from seesay.search.index import Report, Summary
 from seesay.search.library import Library
+from seesay.search.mounts import Mount, Mounts
+from seesay.search.rules import IGNORE_FILE, NO_MEDIA_FILE
 from seesay.search.walk import is_media
 
 SETTLE_S = 2.0  # a path is quiet when nothing happened to it for as long
 LOOK_EVERY_S = 600.0
+_RULES = {os.fsdecode(name) for name in (IGNORE_FILE, NO_MEDIA_FILE)}
 BURST = 500  # paths at once above which one walk is quicker than asking for each
 
 Changes = Iterable[set[str]]
@@ -52,8 +55,14 @@ class Watch:
         """Remember paths to which something happened just now."""
         now = self._clock()
         for path in paths:
+            if os.path.basename(path) in _RULES:
+                path = os.path.dirname(path)  # what the rules say of everything below it
             if self._matters(path):
                 self._waiting[path] = now
+
+    def look_again(self) -> None:
+        """Look through everything next, as at the beginning."""
+        self._looked_at = -math.inf
 
     def is_due(self) -> bool:
         """Whether it is time to look through everything."""
@@ -82,7 +91,7 @@ class Watch:
         return summary
 
     def _matters(self, path: str) -> bool:
-        """Whether `seesay index` would look at it: not hidden, not below a link, and media, a folder, or gone."""
+        """Whether `seesay index` would look at it: not hidden, left out or below a link; media, a folder, or gone."""
         if path in self._roots:
             return True
         root = next((root for root in self._roots if path.startswith(root.rstrip(os.sep) + os.sep)), None)
@@ -92,7 +101,7 @@ class Watch:
         if any(part.startswith(".") for part in parts):
             return False
         above = [os.path.join(root, *parts[:depth]) for depth in range(1, len(parts))]
-        if any(os.path.islink(folder) for folder in above):
+        if any(os.path.islink(folder) for folder in above) or self._library.is_left_out(path):
             return False
         if not os.path.lexists(path):
             return True
@@ -133,7 +142,8 @@ def watch(
 ) -> Iterator[Summary]:
     """Keep a library up to date with all that was ever added to it; yields the counts of each run that did something.
 
-    It ends when `source` ends, the real one never. A root that is not there now (a drive) is watched once it is.
+    It ends when `source` ends, the real one never. A root that is not there now is watched once it is; when a drive
+    comes or goes, everything is looked through.
 
     Args:
         library: open, with something added.
@@ -144,13 +154,27 @@ def watch(
     watched = library.roots()
     state = Watch(library, watched, report=report, clock=clock)
     while True:
-        present = [root for root in watched if os.path.exists(root)]
+        present, mounts = _present(watched), Mounts.now()
+        drives = _drives(watched, mounts)
         for paths in source(present):
             state.note(paths)
+            if (now := Mounts.now()) != mounts:
+                mounts = now
+                if drives != _drives(watched, now):
+                    state.look_again()
             has_looked = state.is_due()
             if summary := state.work():
                 yield summary
-            if has_looked and present != [root for root in watched if os.path.exists(root)]:
-                break  # begin anew with the roots that are there now
+            if has_looked and (present != _present(watched) or drives != _drives(watched, mounts)):
+                break  # begin anew with what is there now: the system watches folders, not paths
         else:
             return
+
+
+def _present(roots: Sequence[str]) -> list[str]:
+    return [root for root in roots if os.path.exists(root)]
+
+
+def _drives(roots: Sequence[str], mounts: Mounts) -> list[frozenset[Mount]]:
+    """What holds each root and what is mounted in it."""
+    return [mounts.around(os.path.realpath(os.fsencode(root))) for root in roots]

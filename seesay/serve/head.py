@@ -16,7 +16,7 @@ class HeadAsGet:
             return
 
         async def send_head(message: Message) -> None:
-            await send(message | {"body": b""} if message["type"] == "http.response.body" else message)
+            await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
 
         # a file's response looks for this method too, and does not read the file: see files.py
         await self._app({**scope, "method": "GET", "seesay.is_head": True}, receive, send_head)

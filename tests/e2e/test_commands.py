@@ -215,3 +215,9 @@ def test_a_text_that_is_too_long_is_cut_and_said_to_be(run, photos):
     assert len(done.stdout.splitlines()) == 2
     assert "its end was cut" in done.stderr
     assert run("search", "red", "--weak").stderr == ""
+
+
+def test_an_empty_argument_is_one_line_and_exit_code_2(run, photos, tmp_path):
+    refused = run("index", "", code=2)
+    assert refused.stderr.startswith("seesay: the argument after `index` is empty; a shell variable may not be set.")
+    assert not (tmp_path / "library").exists()

@@ -64,6 +64,8 @@ def read_address(address: str, *, with_train: bool = False) -> Asked:
     split = None
     if "#" in place and not Path(place).expanduser().exists():
         place, _, split = place.rpartition("#")
+    if not place:
+        raise DataError("the address of a dataset is empty; the current folder is `.`")
     if entry is None and not Path(place).expanduser().exists() and "/" not in place and "." not in place:
         # a bare word is a name; of one that nobody knows the error offers the nearest
         entry = find_entry(place)

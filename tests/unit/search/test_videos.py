@@ -366,8 +366,8 @@ def test_typescript_is_passed_over(videos):
     (videos / "program.ts").write_text("export const answer = 42;\n")
     (videos / "module.MTS").write_text("import { answer } from './program';\n")
     film(videos / "stream.ts", ("red", 2))
-    ((_, found),) = Walk([os.fsencode(videos)])
-    assert [file.name for file in found] == [b"stream.ts"]
+    (listing,) = Walk([os.fsencode(videos)])
+    assert [file.name for file in listing.found] == [b"stream.ts"]
 
 
 def test_dates_filter_before_ranking(library, photos):

@@ -8,6 +8,7 @@ from encoders import COLOURS
 from painting import paint
 
 from seesay.base.errors import LibraryBusyError
+from seesay.search import mounts as mounting
 from seesay.search import watch as watching
 from seesay.search.index import Summary
 from seesay.search.watch import LOOK_EVERY_S, SETTLE_S, Watch, watch
@@ -94,6 +95,52 @@ def test_what_indexing_passes_over_is_passed_over_here(state, library, photos, c
     wait(clock)
     assert state.work() is None
     assert library.num_files() == len(COLOURS)
+
+
+def test_what_a_rule_leaves_out_wakes_nobody(state, library, photos, clock):
+    (photos / "@eaDir").mkdir()
+    state.note({str(photos / "@eaDir"), str(paint(photos / "@eaDir" / "thumb.png", (1, 1, 1)))})
+    wait(clock)
+    assert state.work() is None
+    assert library.forget(photos / "red.png") == 1
+    state.note({str(photos / "red.png")})
+    wait(clock)
+    assert state.work() is None
+
+
+def test_a_new_rule_is_followed_at_once(state, library, photos, clock):
+    (photos / "trip").mkdir()
+    paint(photos / "trip" / "one.png", (1, 2, 3))
+    library.add()
+    ignore = photos / ".ignore"
+    ignore.write_text("trip\n")
+    state.note({str(ignore)})
+    wait(clock)
+    assert state.work() == Summary(unchanged=len(COLOURS), excluded=1)
+    ignore.unlink()
+    state.note({str(ignore)})
+    wait(clock)
+    assert state.work() == Summary(unchanged=len(COLOURS), added=1)
+
+
+def test_a_drive_that_comes_or_goes_is_looked_at_at_once(library, photos, clock, monkeypatch):
+    library.add(photos)
+    top = mounting.read_mountinfo() or b"1 0 8:1 / / rw - ext4 /dev/root rw\n"
+    number = next(line.split()[0] for line in top.splitlines() if line.split()[4] == b"/")
+    begun = []
+
+    def source(roots):
+        begun.append(list(roots))
+        yield set()
+        if len(begun) == 1:
+            drive = b"9001 %s 0:99 / %s rw - nfs4 nas:/ rw\n" % (number, os.fsencode(photos))
+            monkeypatch.setattr(mounting, "read_mountinfo", lambda: top + drive)
+            paint(photos / "far.png", (0, 0, 200))
+            yield set()
+
+    summaries = list(watch(library, source=source, clock=clock))
+    assert summaries == [Summary(unchanged=len(COLOURS)), Summary(added=1, unchanged=len(COLOURS))]
+    assert begun == [[str(photos)]] * 2  # the system watches the folder that was there before
 
 
 def test_a_burst_is_one_walk(state, library, photos, clock, monkeypatch):
