@@ -77,10 +77,9 @@ def write_hf(bundle: Bundle, folder: Path) -> None:
         **_hf_tokenizer(bundle),
     }
     is_cropped = files["preprocessor_config.json"]["do_center_crop"]
+    # as transformers cuts, which is the one thing that it cannot be told
     image = dataclasses.replace(bundle.image, crop_rounding="down" if is_cropped else bundle.image.crop_rounding)
-    there = dataclasses.replace(
-        bundle, image=image
-    )  # as transformers cuts, which is the one thing that it cannot be told
+    there = dataclasses.replace(bundle, image=image)
     _keep(there, folder, lambda scratch: _write(scratch, files, weights, "model.safetensors"))
 
 
@@ -332,7 +331,7 @@ def _open_clip_timm(model: Mapping[str, Any], tokens: Section) -> Section:
     if variant is None:
         raise UsageError(
             "open_clip has image towers with an attention pool only as timm knows them, and this is none of them; "
-            "export to hf"
+            "export to hf, or with `--to onnx`"
         )
     image, text = model["image"], model["text"]
     words = _open_clip_words(text) | tokens

@@ -116,8 +116,7 @@ def convert(
         calibration=None,
         files={},
     )
-    weights = {key: np.asarray(tensor.numpy()) for key, tensor in state.items()}
-    return write_bundle(bundle, weights, tokenizer, {"": storage})
+    return write_bundle(bundle, {key: np.asarray(tensor) for key, tensor in state.items()}, tokenizer, {"": storage})
 
 
 def read_checkpoint(source: Path, *, variant: str | None = None, statistics: str | None = None) -> Checkpoint:

@@ -234,3 +234,28 @@ def test_a_vocabulary_of_its_own_needs_its_tokenizer(tmp_path, tiny, monkeypatch
         with pytest.raises(BundleError, match=message):
             convert(tmp_path / "weights.safetensors", tmp_path / "no", variant="own", tokenizer=tokenizer)
     assert not (tmp_path / "no").exists()
+
+
+def test_a_vision_text_dual_encoder_is_named(tmp_path):
+    state = {
+        "logit_scale": torch.tensor(1.0),
+        "vision_model.embeddings.cls_token": torch.zeros(1, 1, 4),
+        "text_model.embeddings.word_embeddings.weight": torch.zeros(5, 4),
+    }
+    save_file(state, tmp_path / "model.safetensors")
+    with pytest.raises(BundleError, match=r"model\.safetensors holds transformers' VisionTextDualEncoder"):
+        convert(tmp_path, tmp_path / "out")
+
+
+def test_what_stands_in_published_configs_and_says_nothing_is_passed_over(tmp_path):
+    """imageomics/bioclip says where its weights lie, open_clip's writer which program's version."""
+    foreign.write_open_clip(make_bundle(tmp_path / "bundle", CLIP, "clip"), tmp_path / "theirs")
+    path = tmp_path / "theirs" / "open_clip_config.json"
+    settings = json.loads(path.read_text()) | {"preprocess_cfg": {"hf_hub": "imageomics/bioclip/x.bin"}}
+    settings["model_cfg"] |= {"custom_text": True, "init_logit_scale": 2.0, "something_new": None}
+    path.write_text(json.dumps(settings))
+    assert convert(tmp_path / "theirs", tmp_path / "out").model == CLIP
+    settings["model_cfg"]["something_new"] = 3
+    path.write_text(json.dumps(settings))
+    with pytest.raises(BundleError, match="its model_cfg asks for something_new=3, which we have not"):
+        convert(tmp_path / "theirs", tmp_path / "out")

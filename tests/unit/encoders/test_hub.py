@@ -49,6 +49,12 @@ def test_the_weights_and_what_stands_beside_them_arrive(hub, tmp_path):
     assert checkpoint.sha256[FILE] == hashlib.sha256(CONTENT).hexdigest()
 
 
+def test_every_file_that_says_how_texts_and_pictures_are_prepared_arrives(hub, tmp_path):
+    beside = ("config.json", "preprocessor_config.json", "processor_config.json", "tokenizer_config.json", "vocab.json")
+    hub.repos[REPO].files.update(dict.fromkeys(beside, b"{}"))
+    assert {path.name for path in bring(tmp_path).path.iterdir()} > {*beside, FILE}
+
+
 def test_what_is_there_is_not_fetched_again(hub, tmp_path):
     bring(tmp_path)
     hub.requests.clear()

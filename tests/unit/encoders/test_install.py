@@ -187,9 +187,17 @@ def test_a_repository_of_transformers(hub, original, tmp_path, no_graphs):
         foreign.write_hf(bundle, folder)
         hub.repos[f"hf/{name}"] = Repo({path.name: path.read_bytes() for path in folder.iterdir()})
         pulled = pull(f"hf-hub:hf/{name}")
-        assert pulled.image == bundle.image
-        assert pulled.text == bundle.text
-        np.testing.assert_allclose(reference(pulled), reference(bundle), atol=1e-6)
+        there = as_transformers(bundle)
+        assert pulled.image == there.image
+        cleaner = "none" if name == "siglip" else "lower"  # SigLIP's is written into its tokenizer
+        assert pulled.text == dataclasses.replace(bundle.text, cleaner=cleaner)
+        np.testing.assert_allclose(reference(pulled), reference(there), atol=1e-6)
+
+
+def as_transformers(bundle):
+    """The bundle with pictures cut where transformers cuts them: one pixel earlier, where what is left over is odd."""
+    rounding = "down" if bundle.image.resize == "shortest" else "even"
+    return dataclasses.replace(bundle, image=dataclasses.replace(bundle.image, crop_rounding=rounding))
 
 
 def test_a_folder_with_weights_in_several_files(original, tmp_path, no_graphs):
@@ -203,7 +211,7 @@ def test_a_folder_with_weights_in_several_files(original, tmp_path, no_graphs):
     places = {name: file for file, names in parts.items() for name in names}
     (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": places}))
     pulled = pull(str(folder))
-    np.testing.assert_allclose(reference(pulled), reference(original), atol=1e-6)
+    np.testing.assert_allclose(reference(pulled), reference(as_transformers(original)), atol=1e-6)
     assert read_lock()["local/parts"]["sha256"].keys() == {*parts, "model.safetensors.index.json"}
     (folder / "two.safetensors").unlink()
     with pytest.raises(BundleError, match=r"two\.safetensors is not there, and model\.safetensors\.index\.json names"):
