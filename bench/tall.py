@@ -2,9 +2,10 @@
 
     python bench/tall.py imagenet-1000.tar [--model starter] [--photos 4]
 
-Photographs are put beside each other in strips, tall ones and wide ones. The text of each photograph's class then
-searches all strips: how often is the strip that has it the first? Each place of the strip is a column. `alone` is the
-same search among the photographs themselves, which no way of cutting can be expected to beat.
+Photographs are put beside each other in strips, tall ones and wide ones, after a grey band of any length up to a side:
+a square fits a photograph by chance only. The text of each photograph's class then searches all strips: how often is
+the strip that has it the first? Each place of the strip is a column. `alone` is the same search among the photographs
+themselves.
 """
 
 import argparse
@@ -35,7 +36,8 @@ def main() -> None:
     if (truth := dataset.single_labels) is None:
         raise SystemExit(f"{arguments.dataset} has no label for each picture; name a dataset of classes")
     labels, classes = truth.labels, truth.classes
-    order = np.random.default_rng(0).permutation(len(labels))
+    rng = np.random.default_rng(0)
+    order = rng.permutation(len(labels))
     order = order[: len(order) // arguments.photos * arguments.photos]
     strips = order.reshape(-1, arguments.photos)
     texts_NE = encoder.encode_texts([f"a photo of a {classes[labels[number]]}." for number in order])
@@ -43,10 +45,12 @@ def main() -> None:
     vectors_NE = encoder.encode_images(photos)
     print(f"{encoder.id}, {len(strips)} strips of {arguments.photos} photographs, recall@1 by place, and their mean")
     _print("alone", "", _recall(texts_NE, vectors_NE, np.arange(len(order)), np.arange(len(order))), strips.shape)
+    bands_px = rng.integers(0, SIDE_PX, len(strips)).tolist()
     owners = np.arange(len(order)) // arguments.photos
     for shape in ("tall", "wide"):
         joined = [
-            _join(photos[start : start + arguments.photos], shape) for start in range(0, len(order), arguments.photos)
+            _join(photos[start : start + arguments.photos], shape, band_px=band_px)
+            for start, band_px in zip(range(0, len(order), arguments.photos), bands_px, strict=True)
         ]
         for way in ("middle", "squares"):
             vectors_ME, of_strip = _encode(encoder, joined, way)
@@ -57,12 +61,12 @@ def _photo(source: object) -> Image.Image:
     return ImageOps.fit(open_picture(source, target_px=SIDE_PX), (SIDE_PX, SIDE_PX))  # type: ignore[arg-type]
 
 
-def _join(photos: Sequence[Image.Image], shape: str) -> Image.Image:
-    step = (0, SIDE_PX) if shape == "tall" else (SIDE_PX, 0)
-    strip = Image.new("RGB", (SIDE_PX + step[0] * (len(photos) - 1), SIDE_PX + step[1] * (len(photos) - 1)))
+def _join(photos: Sequence[Image.Image], shape: str, *, band_px: int) -> Image.Image:
+    strip = Image.new("RGB", (SIDE_PX, band_px + SIDE_PX * len(photos)), "grey")
     for number, photo in enumerate(photos):
-        strip.paste(photo, (step[0] * number, step[1] * number))
-    return strip
+        upright = photo if shape == "tall" else photo.transpose(Image.Transpose.TRANSPOSE)
+        strip.paste(upright, (0, band_px + SIDE_PX * number))
+    return strip if shape == "tall" else strip.transpose(Image.Transpose.TRANSPOSE)
 
 
 def _encode(encoder: Encoder, strips: Sequence[Image.Image], way: str) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
