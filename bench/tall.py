@@ -1,6 +1,6 @@
 """Whether a long picture is found by what lies at one end of it: its middle square alone, and several squares.
 
-    python bench/tall.py imagenet-1000.tar [--model starter] [--photos 4]
+    python bench/tall.py imagenet-1000.tar [--model starter] [--photos 4] [--step 0.75]
 
 Photographs are put beside each other in strips, tall ones and wide ones, after a grey band of any length up to a side:
 a square fits a photograph by chance only. The text of each photograph's class then searches all strips: how often is
@@ -19,7 +19,7 @@ from seesay.encoders import load
 from seesay.encoders.encoder import Encoder
 from seesay.evaluation.datasets import open_dataset
 from seesay.inputs.pictures import open_picture
-from seesay.search.tiles import cut, squares
+from seesay.search import tiles
 
 SIDE_PX = 320  # of one photograph
 
@@ -30,7 +30,9 @@ def main() -> None:
     parser.add_argument("dataset", help="anything that `seesay eval --on` takes, one label a picture")
     parser.add_argument("--model", default="starter")
     parser.add_argument("--photos", type=int, default=4, help="of one strip")
+    parser.add_argument("--step", type=float, default=tiles.STEP, help="from a square to the next, in sides")
     arguments = parser.parse_args()
+    tiles.STEP = arguments.step
     encoder = load(arguments.model)
     dataset = open_dataset(arguments.dataset)
     if (truth := dataset.single_labels) is None:
@@ -74,7 +76,7 @@ def _encode(encoder: Encoder, strips: Sequence[Image.Image], way: str) -> tuple[
     pieces = [
         (number, piece)
         for number, strip in enumerate(strips)
-        for piece in [strip, *(cut(strip, box) for box in squares(*strip.size) if way == "squares")]
+        for piece in [strip, *(tiles.cut(strip, box) for box in tiles.squares(*strip.size) if way == "squares")]
     ]
     return encoder.encode_images([piece for _, piece in pieces]), np.array([number for number, _ in pieces])
 
