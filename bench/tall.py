@@ -1,10 +1,11 @@
 """Whether a long picture is found by what lies at one end of it: its middle square alone, and several squares.
 
-    python bench/tall.py imagenet-1000.tar [--model starter] [--photos 4]
+    python bench/tall.py imagenet-1000.tar [--model starter] [--photos 4] [--step 0.75]
 
-Photographs are put beside each other in strips, tall ones and wide ones. The text of each photograph's class then
-searches all strips: how often is the strip that has it the first? Each place of the strip is a column. `alone` is the
-same search among the photographs themselves, which no way of cutting can be expected to beat.
+Photographs are put beside each other in strips, tall ones and wide ones, after a grey band of any length up to a side:
+a square fits a photograph by chance only. The text of each photograph's class then searches all strips: how often is
+the strip that has it the first? Each place of the strip is a column. `alone` is the same search among the photographs
+themselves.
 """
 
 import argparse
@@ -18,7 +19,7 @@ from seesay.encoders import load
 from seesay.encoders.encoder import Encoder
 from seesay.evaluation.datasets import open_dataset
 from seesay.inputs.pictures import open_picture
-from seesay.search.tiles import cut, squares
+from seesay.search import tiles
 
 SIDE_PX = 320  # of one photograph
 
@@ -29,13 +30,16 @@ def main() -> None:
     parser.add_argument("dataset", help="anything that `seesay eval --on` takes, one label a picture")
     parser.add_argument("--model", default="starter")
     parser.add_argument("--photos", type=int, default=4, help="of one strip")
+    parser.add_argument("--step", type=float, default=tiles.STEP, help="from a square to the next, in sides")
     arguments = parser.parse_args()
+    tiles.STEP = arguments.step
     encoder = load(arguments.model)
     dataset = open_dataset(arguments.dataset)
     if (truth := dataset.single_labels) is None:
         raise SystemExit(f"{arguments.dataset} has no label for each picture; name a dataset of classes")
     labels, classes = truth.labels, truth.classes
-    order = np.random.default_rng(0).permutation(len(labels))
+    rng = np.random.default_rng(0)
+    order = rng.permutation(len(labels))
     order = order[: len(order) // arguments.photos * arguments.photos]
     strips = order.reshape(-1, arguments.photos)
     texts_NE = encoder.encode_texts([f"a photo of a {classes[labels[number]]}." for number in order])
@@ -43,10 +47,12 @@ def main() -> None:
     vectors_NE = encoder.encode_images(photos)
     print(f"{encoder.id}, {len(strips)} strips of {arguments.photos} photographs, recall@1 by place, and their mean")
     _print("alone", "", _recall(texts_NE, vectors_NE, np.arange(len(order)), np.arange(len(order))), strips.shape)
+    bands_px = rng.integers(0, SIDE_PX, len(strips)).tolist()
     owners = np.arange(len(order)) // arguments.photos
     for shape in ("tall", "wide"):
         joined = [
-            _join(photos[start : start + arguments.photos], shape) for start in range(0, len(order), arguments.photos)
+            _join(photos[start : start + arguments.photos], shape, band_px=band_px)
+            for start, band_px in zip(range(0, len(order), arguments.photos), bands_px, strict=True)
         ]
         for way in ("middle", "squares"):
             vectors_ME, of_strip = _encode(encoder, joined, way)
@@ -57,12 +63,12 @@ def _photo(source: object) -> Image.Image:
     return ImageOps.fit(open_picture(source, target_px=SIDE_PX), (SIDE_PX, SIDE_PX))  # type: ignore[arg-type]
 
 
-def _join(photos: Sequence[Image.Image], shape: str) -> Image.Image:
-    step = (0, SIDE_PX) if shape == "tall" else (SIDE_PX, 0)
-    strip = Image.new("RGB", (SIDE_PX + step[0] * (len(photos) - 1), SIDE_PX + step[1] * (len(photos) - 1)))
+def _join(photos: Sequence[Image.Image], shape: str, *, band_px: int) -> Image.Image:
+    strip = Image.new("RGB", (SIDE_PX, band_px + SIDE_PX * len(photos)), "grey")
     for number, photo in enumerate(photos):
-        strip.paste(photo, (step[0] * number, step[1] * number))
-    return strip
+        upright = photo if shape == "tall" else photo.transpose(Image.Transpose.TRANSPOSE)
+        strip.paste(upright, (0, band_px + SIDE_PX * number))
+    return strip if shape == "tall" else strip.transpose(Image.Transpose.TRANSPOSE)
 
 
 def _encode(encoder: Encoder, strips: Sequence[Image.Image], way: str) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
@@ -70,7 +76,7 @@ def _encode(encoder: Encoder, strips: Sequence[Image.Image], way: str) -> tuple[
     pieces = [
         (number, piece)
         for number, strip in enumerate(strips)
-        for piece in [strip, *(cut(strip, box) for box in squares(*strip.size) if way == "squares")]
+        for piece in [strip, *(tiles.cut(strip, box) for box in tiles.squares(*strip.size) if way == "squares")]
     ]
     return encoder.encode_images([piece for _, piece in pieces]), np.array([number for number, _ in pieces])
 

@@ -117,11 +117,15 @@ def of_png(file: BinaryIO) -> Cicp | None:
 
 
 def of_profile(profile: object) -> Cicp | None:
-    """What the tag `cicp` of a colour profile says; None where there is none. Source: ICC.1:2022, section 10.3."""
+    """What the tag `cicp` of a colour profile says, if it is high dynamic range: of all else the profile says more.
+
+    Source: ICC.1:2022, section 10.3.
+    """
     if not isinstance(profile, bytes):
         return None
     for number in range(min(int.from_bytes(profile[128:132], "big"), 100)):
         name, start, length = struct.unpack_from(">4sII", profile.ljust(132 + 12 * 100, b"\0"), 132 + 12 * number)
         if name == b"cicp" and length >= 12 and len(content := profile[start + 8 : start + 12]) == 4:
-            return Cicp(content[0], content[1], is_full=content[3] == 1)
+            found = Cicp(content[0], content[1], is_full=content[3] == 1)
+            return found if found.is_hdr else None
     return None

@@ -449,8 +449,7 @@ def _open_jxl(file: BinaryIO, target_px: int | None) -> _Decoded:
     header = pyjpegxl.probe(content)
     size = (header.width, header.height)
     check_size(size, "JXL")
-    meaning = cicp.of_profile(header.icc)
-    if meaning is not None and not meaning.is_plain:
+    if meaning := cicp.of_profile(header.icc):
         _, values = pyjpegxl.decode_to_numpy(content, dtype="uint16")
         return _Decoded(cicp.signal_to_srgb(cicp.to_16_bits(values), meaning, target_px=target_px), "JXL", size)
     _, values = pyjpegxl.decode_to_numpy(content, dtype="uint8")

@@ -205,6 +205,7 @@ def test_a_profile_that_names_its_curve_is_taken_at_its_word():
     tag = b"cicp" + bytes(4) + bytes([9, 16, 0, 1])
     profile = bytes(128) + struct.pack(">I4sII", 1, b"cicp", 144, 12) + tag
     assert cicp.of_profile(profile) == (9, 16, True)
+    assert cicp.of_profile(profile.replace(bytes([9, 16, 0, 1]), bytes([12, 13, 0, 1]))) is None
     assert cicp.of_profile(profile[:150]) is None
     assert cicp.of_profile(bytes(200)) is None
     assert cicp.of_profile(None) is None
