@@ -64,8 +64,9 @@ def index(
     Only what is new or changed is read. Stop it at any time; the next run goes on from there.
 
     --every, --keyframes, --shots, --tiles and --exclude are remembered for these paths; say them again to change them.
-    `.ignore` files, folders with a `.nomedia`, recycle bins and thumbnails of network drives are left out too: `seesay
-    errors --excluded` lists them. A path that is named here is always taken; an --exclude with `!` takes back a rule.
+
+    What `.ignore` files name, folders with a `.nomedia`, recycle bins and thumbnails of network drives are left out too;
+    `seesay errors --excluded` lists it. A path that is named here is always taken; --exclude '!NAME' takes back a rule.
     """
     from seesay.encoders import load
     from seesay.search.library import Library
