@@ -65,8 +65,9 @@ def index(
 
     --every, --keyframes, --shots, --tiles and --exclude are remembered for these paths; say them again to change them.
 
-    What `.ignore` files name, folders with a `.nomedia`, recycle bins and thumbnails of network drives are left out too;
-    `seesay errors --excluded` lists it. A path that is named here is always taken; --exclude '!NAME' takes back a rule.
+    What `.ignore` files name, folders with a `.nomedia`, recycle bins and thumbnails of network drives are left out
+    too; `seesay errors --excluded` lists it. A path that is named here is always taken, and --exclude '!NAME' takes
+    back a rule.
     """
     from seesay.encoders import load
     from seesay.search.library import Library
