@@ -16,7 +16,7 @@ from seesay.cli.console import NOTHING_FOUND, LibraryOption, plural, write
 from seesay.cli.index import outdated_line
 
 PACKAGES = ("numpy", "pillow", "av", "onnxruntime", "tokenizers", "simsimd")
-EXTRAS = {"torch": "train", "pi_heif": "heic", "rawpy": "raw"}
+EXTRAS = {"torch": "train", "pi_heif": "heic", "pyjpegxl": "jxl", "rawpy": "raw"}
 LOW_DISK_BYTES = 1 << 30
 
 

@@ -77,13 +77,15 @@ def search(
 
 
 def _line(hit: "Hit") -> str:
-    """Score, path, and of a moment the range and the frame that fits best."""
+    """Score, path, of a moment the range and the frame that fits best, and which page or part."""
     from seesay.search.hit import clock
 
     line = f"{hit.score:.3f}  {_near(hit.path)}"
     if hit.start_s is not None and hit.end_s is not None and hit.time_s is not None:
         at = ", then ".join(clock(time) for time in hit.steps_s or (hit.time_s,))
         line += f"  {clock(hit.start_s)}-{clock(hit.end_s)}  at {at}"
+    if hit.page is not None:
+        line += f"  page {hit.page}"
     if hit.box is not None:
         left, top, right, bottom = (round(100 * side) for side in hit.box)
         line += f"  in {left}-{right}% x {top}-{bottom}%"

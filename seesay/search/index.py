@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from seesay.base.errors import InputError, MissingExtraError
 from seesay.base.paths import show
 from seesay.encoders.encoder import Encoder
-from seesay.inputs.video import VIDEO_SUFFIXES, read_info
+from seesay.inputs.video import VIDEO_SUFFIXES, is_video, read_info
 from seesay.search.detail import Detail
 from seesay.search.reach import Reach
 from seesay.search.reading import (
@@ -32,9 +32,9 @@ from seesay.search.reading import (
     Wanted,
     error_row,
     read_heads,
+    read_parts,
     read_picture,
     read_pictures,
-    read_video,
 )
 from seesay.search.rows import Box, ErrorRow, FilePart, FileRow, NewItem
 from seesay.search.rules import Rules
@@ -57,7 +57,7 @@ class Summary:
     removed: int = 0
     failed: int = 0
     incomplete: int = 0
-    """Of those added or changed: damaged videos, which gave what they hold and a line in the ledger."""
+    """Of those added or changed: damaged files, which gave what they hold and a line in the ledger."""
     excluded: int = 0
     """Files that the library had and that a rule leaves out now."""
     out_of_reach: int = 0
@@ -323,9 +323,9 @@ class _Run:
         """Pictures first, with all cores; then the videos, one after the other."""
         self._total = len(plan.pictures) + len(plan.videos)
         self._tell()
-        videos: list[Read] = []  # animations, found among the pictures
+        videos: list[Read] = []  # animations and files of several pages, found among the pictures
         for read in read_pictures(self._with_known(plan.pictures), self._encoder.transform):
-            if read.is_video:
+            if read.has_parts:
                 videos.append(read)
                 continue
             self._take(read)
@@ -352,16 +352,17 @@ class _Run:
             return
         if read.chunk:
             self._add(read.chunk)
-        elif read.is_video:
-            self._take_video(_go_on(self._store, read, self._reach), read.digest)
+        elif read.has_parts:
+            self._take_parts(_go_on(self._store, read, self._reach), read.digest)
         else:  # its content was known a moment ago, until the file that had it was replaced
             again = read_picture(read.wanted, frozenset(), self._encoder.transform)
             self._take(again)
 
-    def _take_video(self, wanted: Wanted, digest: bytes) -> None:
+    def _take_parts(self, wanted: Wanted, digest: bytes) -> None:
+        path = os.fsdecode(wanted.path)
         try:
-            duration_s = read_info(os.fsdecode(wanted.path)).duration_s
-            for chunk in read_video(wanted, digest, self._encoder.transform):
+            duration_s = read_info(path).duration_s if is_video(path) else 0.0
+            for chunk in read_parts(wanted, digest, self._encoder.transform):
                 self._add(chunk)
                 if chunk.times_s:
                     self._tell(wanted.path, chunk.times_s[1], duration_s)
@@ -413,7 +414,7 @@ class _Run:
 
 def _item(chunk: Chunk, box: Box | None, vector: NDArray[np.float32]) -> NewItem:
     start_s, end_s, time_s = chunk.times_s or (None, None, None)
-    return NewItem(vector=vector, start_s=start_s, end_s=end_s, time_s=time_s, box=box)
+    return NewItem(vector=vector, start_s=start_s, end_s=end_s, time_s=time_s, box=box, page=chunk.page)
 
 
 def _parts(chunks: Sequence[Chunk], items: Sequence[Sequence[NewItem]]) -> Iterator[FilePart]:

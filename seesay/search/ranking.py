@@ -52,7 +52,7 @@ class _Page:
             self._add_moment(row, row.start_s)
         elif row.file_id not in self.pictures:
             self.pictures.add(row.file_id)
-            self.hits.append(Hit(path=os.fsdecode(row.path), score=score, id=row.id, box=row.box))
+            self.hits.append(Hit(path=os.fsdecode(row.path), score=score, id=row.id, box=row.box, page=row.page))
 
     def used_up(self) -> list[NDArray[np.int64]]:
         """Ids of the items that can give no further hit, video by video."""

@@ -153,6 +153,8 @@ def describe_item(row: ItemRow) -> dict[str, Any]:
     found: dict[str, Any] = {"id": row.id, "kind": kind, **describe(os.fsdecode(row.path))}
     if row.time_s is not None:
         found |= {"start_s": row.start_s, "end_s": row.end_s, "time_s": row.time_s}
+    if row.page is not None:
+        found["page"] = row.page
     return found if row.box is None else found | {"box": row.box._asdict()}
 
 

@@ -18,6 +18,7 @@ import { fromDraft } from "./terms.js";
  * @property {number} [start_s]
  * @property {number} [end_s]
  * @property {number} [time_s]
+ * @property {number} [page] of a file that has several, from 1
  */
 
 export class ServiceError extends Error {

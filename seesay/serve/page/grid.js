@@ -70,7 +70,7 @@ export function createGrid(root, { onOpen, onNearEnd }) {
     const at = laid.places[place];
     const side = Math.max(at.width, at.height) * Math.min(2, devicePixelRatio) > 300 ? 512 : 256;
     const isMoment = hit.kind === "moment" && hit.start_s !== undefined;
-    const when = isMoment ? range(hit.start_s ?? 0, hit.end_s ?? hit.start_s ?? 0) : "";
+    const when = isMoment ? range(hit.start_s ?? 0, hit.end_s ?? hit.start_s ?? 0) : hit.page ? `page ${hit.page}` : "";
     const fill = el("span", { class: "fill" });
     fill.style.width = `${Math.round(100 * Math.min(1, Math.max(0, hit.score / Math.max(0.05, hits[0].score))))}%`;
     const picture = el("img", { alt: "", decoding: "async", draggable: false, onload: () => picture.classList.add("there") });
@@ -80,12 +80,12 @@ export function createGrid(root, { onOpen, onNearEnd }) {
       "button",
       {
         type: "button", class: "tile", tabIndex: place === current ? 0 : -1, title: `${hit.name}\nscore ${hit.score.toFixed(3)}`,
-        "aria-label": `${hit.name}${when ? `, moment ${when}` : ""}, score ${hit.score.toFixed(2)}`,
+        "aria-label": `${hit.name}${when ? `, ${isMoment ? "moment " : ""}${when}` : ""}, score ${hit.score.toFixed(2)}`,
         onclick: () => { setCurrent(place); onOpen(place); },
         onfocus: () => setCurrent(place),
       },
       picture,
-      when && el("span", { class: "when" }, icon("play"), when),
+      when && el("span", { class: "when" }, isMoment && icon("play"), when),
       el("span", { class: "score" }, fill),
     );
     const item = el("li", { "aria-setsize": String(hits.length), "aria-posinset": String(place + 1) }, button);

@@ -160,15 +160,15 @@ def test_copies_and_moved_files_keep_the_version_that_read_them(filled, photos, 
 
 
 def test_a_file_that_fails_when_it_is_read_again_keeps_what_it_had(filled, photos, monkeypatch):
-    open_picture = reading.open_picture
+    examine_picture = reading.examine_picture
 
     def refuse(path, **options):
         if Path(path).name == "red.png":
             raise InputError("the new decoder does not take it")
-        return open_picture(path, **options)
+        return examine_picture(path, **options)
 
     with monkeypatch.context() as worse:
-        worse.setattr(reading, "open_picture", refuse)
+        worse.setattr(reading, "examine_picture", refuse)
         assert filled.add(rebuild=True) == Summary(changed=STILLS, failed=1)
         assert filled.add() == Summary(unchanged=STILLS + 1)  # it is not tried every time
     assert [error.reason for error in filled.errors()] == ["the new decoder does not take it"]
