@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from seesay.search.library import Library
 
 
+_PLACES_SHOWN = 5
 _LEFT_OUT = "What to leave out"
 
 
@@ -63,8 +64,10 @@ def index(
     Only what is new or changed is read. Stop it at any time; the next run goes on from there.
 
     --every, --keyframes, --shots, --tiles and --exclude are remembered for these paths; say them again to change them.
-    `.ignore` files, folders with a `.nomedia`, recycle bins and thumbnails of network drives are left out too: `seesay
-    errors --excluded` lists them. A path that is named here is always taken; an --exclude with `!` takes back a rule.
+
+    What `.ignore` files name, folders with a `.nomedia`, recycle bins and thumbnails of network drives are left out
+    too; `seesay errors --excluded` lists it. A path that is named here is always taken, and --exclude '!NAME' takes
+    back a rule.
     """
     from seesay.encoders import load
     from seesay.search.library import Library
@@ -181,9 +184,11 @@ def run_with_bar(library: "Library", work: "Callable[[Bar], Summary]") -> None:
     if summary.failed or summary.incomplete:
         say("why they failed: `seesay errors`")
     if summary.out_of_reach:
-        places = ", ".join(f"{place} ({count:,})" for place, count in summary.places.items())
+        places = sorted(summary.places.items(), key=lambda place: -place[1])
+        shown = ", ".join(f"{place} ({count:,})" for place, count in places[:_PLACES_SHOWN])
+        more = f" and {plural(len(places) - _PLACES_SHOWN, 'more place')}" if len(places) > _PLACES_SHOWN else ""
         say(
-            f"{plural(summary.out_of_reach, 'file')} cannot be reached now and stay in the library, in {places}; "
+            f"{plural(summary.out_of_reach, 'file')} cannot be reached now and stay in the library, in {shown}{more}; "
             "`seesay forget PATH` takes files out"
         )
     if passed_over := library.passed_over():

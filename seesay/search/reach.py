@@ -155,7 +155,9 @@ class Reach:
 
     def _place(self, row: FileRow) -> bytes:
         known = self._known.get(row.mount_id) if row.mount_id is not None else None
-        return row.folder if known is None else known.point
+        if known is not None:
+            return known.point
+        return max((root for root in self._roots if is_at_or_below(row.path, root)), key=len, default=row.folder)
 
 
 def _is_same_place(known: MountRow, mount: Mount, identity: str, folder: bytes) -> bool | None:

@@ -119,8 +119,9 @@ class Walk:
         waiting = [_Folder(root, scope)]
         while waiting:
             folder = waiting.pop()
+            below = folder.path[len(root) :].lstrip(b"/")
             try:
-                listing = self._list(folder, waiting, counts, real=real + folder.path[len(root) :])
+                listing = self._list(folder, waiting, counts, real=os.path.join(real, below) if below else real)
             except OSError as error:
                 self.unreadable[folder.path] = f"the folder cannot be listed: {error.strerror}"
                 continue
