@@ -1,13 +1,14 @@
 """`seesay index`: add folders to the library, and keep it up to date."""
 
 import os
+import signal
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seesay.base.errors import UsageError
+from seesay.base.errors import LibraryError, UsageError
 from seesay.cli.console import LibraryOption, plural, say, write
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ class Bar:
         self._started = time.monotonic()
         self._video: tuple[bytes, float, float] | None = None
         self.last: Progress | None = None
+        self.is_stopped = False
 
     def __enter__(self) -> "Bar":
         self._progress.start()
@@ -99,7 +101,13 @@ class Bar:
         self._progress.stop()
 
     def update(self, progress: "Progress") -> None:
-        """Show how far it is."""
+        """Show how far it is.
+
+        Raises:
+            KeyboardInterrupt: somebody pressed Ctrl-C meanwhile. Here the work has nothing half done.
+        """
+        if self.is_stopped:
+            raise KeyboardInterrupt
         if progress.done == 0 and progress.path is None:
             self._started = time.monotonic()
         self.last = progress
@@ -137,19 +145,41 @@ def _part(progress: "Progress") -> float:
 
 
 def run_with_bar(library: "Library", work: "Callable[[Bar], Summary]") -> None:
-    """Do the work under a bar, then print what it did; on Ctrl-C say that nothing is lost."""
+    """Do the work under a bar, then print what it did; when it is stopped, say what is kept."""
     bar = Bar()
     try:
-        with bar:
+        with bar, Stopping(bar):
             summary = work(bar)
-    except KeyboardInterrupt:
-        done = f"{bar.last.done} of {bar.last.total}" if bar.last else "0"
-        say(f"stopped at {done}; what was done is kept, run it again to go on")
+    except (KeyboardInterrupt, LibraryError):
+        if bar.last is not None:  # it had begun
+            done = f"{bar.last.done:,} of {bar.last.total:,}"
+            kept = plural(library.num_files(), "file")
+            say(f"stopped at {done}; {kept} in the library {library.folder} are kept, run it again to go on")
         raise
     write(counts(summary))
     write(f"{plural(library.num_files(), 'file')} in the library {library.folder}")
     if summary.failed or summary.incomplete:
         say("why they failed: `seesay errors`")
+
+
+class Stopping:
+    """While it is entered, the first Ctrl-C lets the work commit what it has in hand; the second ends it at once."""
+
+    def __init__(self, bar: Bar) -> None:
+        self._bar = bar
+        self._before: Any = None
+
+    def __enter__(self) -> None:
+        self._before = signal.signal(signal.SIGINT, self._stop)
+
+    def __exit__(self, *_: object) -> None:
+        signal.signal(signal.SIGINT, self._before)
+
+    def _stop(self, *_: object) -> None:
+        if self._bar.is_stopped or self._bar.last is None:  # while it looks through the folders it has nothing in hand
+            raise KeyboardInterrupt
+        self._bar.is_stopped = True
+        os.write(2, b"stopping, when what was read is written down; Ctrl-C again to stop at once\n")
 
 
 def counts(summary: "Summary") -> str:

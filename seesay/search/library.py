@@ -94,6 +94,11 @@ class Library:
         return self._encoder
 
     @property
+    def read_only(self) -> str | None:
+        """Why nothing can be added, such as a read-only disk; None where it can. A search needs no writing."""
+        return self._store.read_only
+
+    @property
     def model_id(self) -> str | None:
         """The id of the model that made the library; None before anything was added."""
         model = self._store.model()

@@ -106,21 +106,28 @@ class Thumbnails:
         """
         side_px = next((side for side in SIDES_PX if side >= side_px), SIDES_PX[-1])
         path = self._folder / f"{row.id}-{side_px}.jpg"
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(OSError):
             content = path.read_bytes()
-            os.utime(path)
+            with contextlib.suppress(OSError):  # a read-only disk: nothing is ever deleted there either
+                os.utime(path)
             return content
         with self._slots:
             out = io.BytesIO()
             show_item(row, side_px=side_px).save(out, "JPEG", quality=85)
-        self._keep(path, out.getvalue())
+        with contextlib.suppress(OSError):  # a full or read-only disk: it is made again the next time
+            self._keep(path, out.getvalue())
         return out.getvalue()
 
     def _keep(self, path: Path, content: bytes) -> None:
         self._folder.mkdir(exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=self._folder, suffix=".new", delete=False) as file:
-            file.write(content)
-        Path(file.name).replace(path)
+        file = tempfile.NamedTemporaryFile(dir=self._folder, suffix=".new", delete=False)  # noqa: SIM115
+        try:
+            with file:
+                file.write(content)
+            Path(file.name).replace(path)
+        except OSError:
+            Path(file.name).unlink(missing_ok=True)
+            raise
         self._num_made += 1
         if self._num_made % _CHECK_EVERY == 0:
             self.clean()
