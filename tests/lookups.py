@@ -3,7 +3,7 @@
     unshare --net --mount python lookups.py COMMANDS.json
 
 Runs commands at once in a network namespace without a way out. The only name server in it is this script, which
-answers every name with 127.0.0.1, where it also listens. Prints a JSON list of what was asked for. Needs root, on Linux.
+answers every name with 127.0.0.1, where it also listens. Prints a JSON list of what was asked for. It needs root.
 """
 
 import fcntl

@@ -111,7 +111,7 @@ def _library(place: Path) -> Iterator[str]:
 def _disk(place: Path) -> Iterator[str]:
     from seesay.base.errors import LibraryError
 
-    existing = next(folder for folder in (place.absolute(), *place.absolute().parents) if os.path.exists(folder))
+    existing = next(folder for folder in (place.absolute(), *place.absolute().parents) if os.access(folder, os.F_OK))
     free = shutil.disk_usage(existing).free
     if free < LOW_DISK_BYTES:
         raise LibraryError(f"only {free / 1e6:.0f} MB free at {existing}; a picture needs about 2 kB, make some room")

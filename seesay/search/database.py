@@ -94,7 +94,8 @@ class Database:
     @property
     def in_transaction(self) -> bool:
         """Whether one was begun and not ended."""
-        return self._db.in_transaction
+        with translated(self.path):
+            return self._db.in_transaction
 
     def __enter__(self) -> None:
         """What `BEGIN` began ends with the block."""
