@@ -1,13 +1,12 @@
 """`seesay errors`: the ledger of what could not be read."""
 
-import json
 import time
 from typing import Annotated
 
 import typer
 
-from seesay.base.paths import show
-from seesay.cli.console import JsonOption, LibraryOption, say, write
+from seesay.base.paths import json_path, show
+from seesay.cli.console import JsonOption, LibraryOption, quoted, say, write, write_json
 from seesay.cli.index import run_with_bar
 
 
@@ -26,8 +25,8 @@ def errors(
         for error in found:
             if as_json:
                 seen_at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(error.seen_at))
-                write(json.dumps({"path": show(error.path), "reason": error.reason, "seen_at": seen_at}))
+                write_json({**json_path(error.path), "reason": show(error.reason), "seen_at": seen_at})
             else:
-                write(f"{show(error.path)}: {error.reason}")
+                write(f"{quoted(error.path)}: {error.reason}")
     if not found:
         say("no errors")

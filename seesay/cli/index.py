@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from seesay.base.errors import LibraryError, UsageError
-from seesay.cli.console import LibraryOption, plural, say, write
+from seesay.cli.console import LibraryOption, plain, plural, say, write
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -124,7 +124,6 @@ class Bar:
 
     def _video_rate(self, progress: "Progress") -> str:
         """Where in a video it is, and how many times as fast as playing it since it began here."""
-        from seesay.base.paths import show
         from seesay.search.hit import clock
 
         assert progress.path is not None
@@ -134,7 +133,7 @@ class Bar:
         _, from_s, since = self._video
         elapsed = now - since
         times = f" {(progress.position_s - from_s) / elapsed:.0f}x" if elapsed > 1 else ""
-        name = show(progress.path).rpartition(os.sep)[2].replace("[", r"\[")
+        name = plain(os.fsdecode(progress.path)).rpartition(os.sep)[2].replace("[", r"\[")
         end = f" of {clock(progress.duration_s)}" if progress.duration_s else ""
         return f"{name} {clock(progress.position_s)}{end}{times}"
 

@@ -163,6 +163,10 @@ class Library:
             self._require_model()
             return self._update(_absolute(paths), report=report)
 
+    def has(self, path: str | os.PathLike[str]) -> bool:
+        """Whether it has a file at or below a path."""
+        return len(self._store.items.ids(Filter(under=_absolute([path])[0]))) > 0
+
     def roots(self) -> list[str]:
         """What was asked to be indexed: absolute paths, in order."""
         return [os.fsdecode(path) for path in self._store.roots()]

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from PIL import Image
 
 from seesay.base.errors import InputError, MissingExtraError
+from seesay.base.paths import json_path, show
 from seesay.inputs.quiet import QuietPillow
 from seesay.inputs.video import is_video, read_info
 from seesay.search.picture import show_item
@@ -63,7 +64,7 @@ def facts_of(path: str, mtime_ns: int) -> Facts:
 def describe(path: str) -> dict[str, Any]:
     """What every answer says of a file."""
     folder, name = os.path.split(path)
-    found: dict[str, Any] = {"path": path, "name": name, "folder": folder}
+    found: dict[str, Any] = {**json_path(path), "name": show(name), "folder": show(folder)}
     try:
         stat = Path(path).stat()
     except OSError:

@@ -125,7 +125,7 @@ def search(service: Service, query: Query | Steps, asked: AskedSearch) -> dict[s
     offset = int(asked.cursor or 0)
 
     def find(library: Library) -> tuple[list[Hit], float | None]:
-        under = None if asked.under is None else check_under(asked.under, library.roots())
+        under = None if asked.under is None else check_under(asked.under, library.roots(), has=library.has)
         found = library.search(
             known,
             limit=offset + asked.limit + 1,  # from the best on, which says whether anything matches
