@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seesay.base.errors import InputError, UsageError
+from seesay.base.errors import InputError, UsageError, reason
 from seesay.base.paths import json_path
+from seesay.base.texts import read_text
 from seesay.cli.console import FAILED, JsonOption, load_encoder, quoted, say, write, write_json
 
 if TYPE_CHECKING:
@@ -54,9 +55,9 @@ def read_labels(labels: str | None, labels_file: Path | None) -> list[str]:
         raise UsageError("name the labels with either --labels cat,dog or --labels-file FILE")
     if labels_file is not None:
         try:
-            found = labels_file.read_text("utf-8").splitlines()
+            found = read_text(labels_file).splitlines()
         except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"the labels file {labels_file} cannot be read: {error}") from error
+            raise UsageError(f"the labels file {labels_file} cannot be read: {reason(error)}") from error
     else:
         found = (labels or "").split(",")
     return [label.strip() for label in found if label.strip()]

@@ -18,6 +18,7 @@ from typing import IO, Any, Self, cast
 import numpy as np
 
 from seesay.base.errors import DataError, MissingExtraError
+from seesay.base.texts import decode_text
 from seesay.data.source import Damaged, Example, Pass, Position
 from seesay.data.table import as_captions
 from seesay.inputs.pictures import PICTURE_SUFFIXES
@@ -144,7 +145,7 @@ def _example(key: str, members: dict[str, bytes]) -> Example | Damaged:
     captions: tuple[str, ...] = ()
     for suffix in _TEXT_SUFFIXES:
         if suffix in members:
-            captions = as_captions(members[suffix].decode("utf-8", errors="replace").splitlines())
+            captions = as_captions(decode_text(members[suffix]).splitlines())
     if not captions and ".json" in members:
         try:
             facts = json.loads(members[".json"])
@@ -153,7 +154,7 @@ def _example(key: str, members: dict[str, bytes]) -> Example | Damaged:
         captions = _captions_of(facts)
     if not captions:
         return Damaged(key, "has no caption")
-    group = members[".cls"].decode("utf-8", errors="replace").strip() if ".cls" in members else None
+    group = decode_text(members[".cls"]).strip() if ".cls" in members else None
     return Example(key, image, captions, group)
 
 
