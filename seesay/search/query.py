@@ -7,12 +7,12 @@
 ./photo.jpg + 0.5:"snow"  a picture, moved half-way towards a text
 "a door opens" then "a dog runs in"    one after the other, in the same video
 
-In a search box it is one sentence, and never a path: `a beach + snow - 2:people`.
+In a search box it is one sentence, and never a path: `a beach + snow - 2:people`, `a door opens then a dog runs in`.
 """
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,6 +29,9 @@ _WEIGHT = re.compile(r"(\d+(?:\.\d*)?|\.\d+):(?=.)", re.DOTALL)
 THEN = "then"
 MAX_WEIGHT = 1e6  # beside a text of weight 1 it is all that counts, and far from where float32 ends
 _SIGN = re.compile(r"(?:^|\s+)([+−-])(?=\s|$)")
+_THEN = re.compile(r"(?:^|(?<=\s))then(?=\s|$)")
+_QUOTED = re.compile(r'(?:^|(?<=[\s:]))["“](.*?)(?:["”](?=\s|$)|$)', re.DOTALL)  # to the end where not closed
+_SEQUENCE = 'as in "a door opens" then "a dog runs in"'
 _OPERATORS = {"+": 1.0, "-": -1.0, "−": -1.0}  # the last is what phones type for a minus sign
 
 
@@ -159,15 +162,28 @@ def parse_query(words: Sequence[str]) -> Query:
     return Query(tuple(terms))
 
 
-def parse_sentence(sentence: str) -> Query:
-    """Read a query as it is typed into a search box: `a beach + snow - 2:people`.
+def parse_sentence(sentence: str, *, within_s: float | None = None) -> Query | Steps:
+    """Read a query as it is typed into a search box: `a beach + snow - 2:people`, or `a door opens then a dog runs in`.
 
-    A sign stands alone, so that "t-shirt" is one word. Nothing is ever taken for a path.
+    A sign or `then` stands alone, so that "t-shirt" is one word; in quotes neither is one. Nothing is ever taken for a
+    path.
 
     Raises:
-        UsageError: a sign without a text, or nothing to look for.
+        UsageError: a sign without a text, `then` without a query on each side, nothing to look for, or `within_s`
+            without a sequence.
     """
-    first, *rest = _SIGN.split(sentence.strip())
+    steps = list(_split(_THEN, sentence))
+    if len(steps) == 1:
+        if within_s is not None:
+            raise UsageError(f"the seconds between two steps need a sequence, {_SEQUENCE}")
+        return _parse_sum(sentence)
+    if not all(step.strip() for step in steps):
+        raise UsageError("`then` needs a query before and after it; to look for the word, quote it with others")
+    return Steps(tuple(_parse_sum(step) for step in steps), within_s)
+
+
+def _parse_sum(sentence: str) -> Query:
+    first, *rest = _split(_SIGN, sentence.strip())
     if rest and not first:
         signed = list(zip(rest[::2], rest[1::2], strict=True))
     else:
@@ -175,14 +191,26 @@ def parse_sentence(sentence: str) -> Query:
     return Query(tuple(_text_term(text, _OPERATORS[sign]) for sign, text in signed))
 
 
+def _split(between: re.Pattern[str], sentence: str) -> Iterator[str]:
+    """As `re.split` with the groups of the pattern, but not inside quotes."""
+    masked = _QUOTED.sub(lambda match: "x" * len(match[0]), sentence)
+    start = 0
+    for match in between.finditer(masked):
+        yield sentence[start : match.start()]
+        yield from match.groups()
+        start = match.end()
+    yield sentence[start:]
+
+
 def _text_term(text: str, weight: float) -> Term:
     text = text.strip()
     if match := _WEIGHT.match(text):
         weight *= float(match[1])
         text = text[match.end() :]
-    if not text.strip():
+    text = _QUOTED.sub(r"\1", text).strip()
+    if not text:
         raise UsageError("a text of the query is empty")
-    return Term(text=text.strip(), weight=weight)
+    return Term(text=text, weight=weight)
 
 
 def _look_at(image: Path | Image.Image, encoder: Encoder) -> NDArray[np.float32]:
