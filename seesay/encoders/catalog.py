@@ -16,6 +16,7 @@ from typing import Any, Literal, NamedTuple
 
 import platformdirs
 
+from seesay.base.arguments import kind_of
 from seesay.base.errors import BundleError, UnknownNameError, UsageError
 from seesay.base.paths import ASSETS
 from seesay.encoders.bundle import CONFIG, Bundle
@@ -121,6 +122,9 @@ def open_bundle(name: str) -> Bundle:
         UnknownNameError: neither a name nor a folder; the nearest names are offered.
         BundleError: the folder is not a sound bundle.
     """
+    if not isinstance(name, str | os.PathLike):
+        raise UsageError(f"a model is named by a text or a Path, got {kind_of(name)}")
+    name = os.fspath(name)
     folder = installed_folder(name)
     if folder is not None:
         return Bundle.open(folder)

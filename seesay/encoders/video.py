@@ -21,6 +21,7 @@ from PIL import Image
 from seesay.base.errors import BundleError, InputError
 from seesay.encoders.bundle import file_sha256
 from seesay.encoders.encoder import Encoder, Pixels, Vectors
+from seesay.encoders.images import naming
 from seesay.encoders.onnx import WEIGHTS_KEY
 from seesay.encoders.ready import BundleEncoder
 from seesay.inputs.clips import crops, middle_places, read_frames, view_places
@@ -127,7 +128,9 @@ class VideoEncoder:
         Raises:
             InputError: one cannot be read.
         """
-        return np.stack([self.encode_video(video) for video in videos]) if videos else np.zeros((0, self.dim), "f4")
+        encode = naming(self.encode_video, videos, what="video")
+        rows = [encode(number, video) for number, video in enumerate(videos)]
+        return np.stack(rows) if rows else np.zeros((0, self.dim), "f4")
 
     def encode_video(self, video: VideoSource) -> Vectors:
         """One video -> (E,) a unit vector.

@@ -16,7 +16,8 @@ import numpy as np
 import tokenizers
 from numpy.typing import NDArray
 
-from seesay.base.errors import BundleError, InputError, UsageError
+from seesay.base.arguments import list_of_strings
+from seesay.base.errors import BundleError, InputError
 from seesay.base.tables import resolve
 from seesay.inputs import CLEANERS
 from seesay.inputs.fields import check_fields
@@ -131,7 +132,7 @@ class Tokenizer:
             InputError: a text has no words, or more tokens than the context while `truncate` is False.
             UsageError: not a list of strings.
         """
-        check_texts(texts)
+        texts = list_of_strings("texts", texts)
         # One by one: the library's own batching starts threads, which warn on stderr in a process that forks later,
         # as a data loader does.
         return [
@@ -176,19 +177,6 @@ class Tokenizer:
         # The tower reads its answer off the end token, or was trained with it: cut the words, keep what closes them.
         num_closing = encoding.special_tokens_mask[::-1].index(0)
         return ids[: context - num_closing] + ids[len(ids) - num_closing :]
-
-
-def check_texts(texts: Sequence[str]) -> None:
-    """Refuse what is no list of strings.
-
-    Raises:
-        UsageError: one string, which would be read letter by letter, or a list with something else in it.
-    """
-    if isinstance(texts, str):
-        raise UsageError("texts must be a list of strings, and this is one string; put it in a list")
-    for index, text in enumerate(texts):
-        if not isinstance(text, str):
-            raise UsageError(f"texts must be a list of strings; number {index} is of type {type(text).__name__}")
 
 
 def leave(text: str) -> str:

@@ -11,15 +11,19 @@ In a search box it is one sentence, and never a path: `a beach + snow - 2:people
 """
 
 import math
+import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from numbers import Real
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from seesay.base.arguments import kind_of
 from seesay.base.errors import UsageError
 from seesay.encoders.encoder import Encoder
 from seesay.inputs.pictures import PICTURE_SUFFIXES
@@ -46,19 +50,37 @@ class Term:
     """(E,) of length 1: what is known already, as of an item of the library."""
     weight: float = 1.0
 
+    def __post_init__(self) -> None:
+        """Refuse what is of another type.
+
+        Raises:
+            UsageError: a part is.
+        """
+        given: tuple[tuple[str, Any, Any, str], ...] = (
+            ("text", self.text, str | None, "a string"),
+            ("image", self.image, str | os.PathLike | Image.Image | None, "a Path or a Pillow picture"),
+            ("vector", self.vector, np.ndarray | None, "a NumPy array"),
+            ("weight", self.weight, Real, "a number"),
+        )
+        for name, value, kinds, expected in given:
+            if not isinstance(value, kinds):
+                raise UsageError(f"the {name} of a term must be {expected}, got {kind_of(value)}")
+
 
 @dataclass(frozen=True, slots=True)
 class Query:
     """A sum of terms.
 
     Raises:
-        UsageError: there is no term, nothing is asked for but what should not be there, or a weight is beyond all use.
+        UsageError: something in it is no term, there is none, nothing is asked for but what should not be there, or a
+            weight is beyond all use.
     """
 
     terms: tuple[Term, ...]
 
     def __post_init__(self) -> None:
         """Refuse what has no meaning."""
+        _check_parts("terms", self.terms, Term)
         if not any(term.weight > 0 for term in self.terms):
             raise UsageError('a query needs something to look for, as in `"a beach" - "people"`')
         if not all(abs(term.weight) <= MAX_WEIGHT for term in self.terms):
@@ -79,6 +101,8 @@ class Query:
         total = np.zeros(encoder.dim, np.float32)
         for term in self.terms:
             if term.vector is not None:
+                if term.vector.shape != total.shape or term.vector.dtype.kind not in "fiu":
+                    raise UsageError(f"the vector of a term must be {total.shape} numbers, got {term.vector.shape}")
                 total += term.weight * term.vector
             elif term.image is not None:
                 total += term.weight * _look_at(term.image, encoder)
@@ -104,10 +128,19 @@ class Steps:
         Raises:
             UsageError: fewer than two steps, or no time between them.
         """
+        _check_parts("steps", self.steps, Query)
+        within_s: Any = self.within_s
+        if not isinstance(within_s, Real | None):
+            raise UsageError(f"within_s must be a number of seconds, got {kind_of(within_s)}")
         if len(self.steps) < 2:
             raise UsageError('a sequence needs two queries, as in `"a door opens" then "a dog runs in"`')
         if self.within_s is not None and not (math.isfinite(self.within_s) and self.within_s > 0):
             raise UsageError(f"within must be a positive number of seconds, got {self.within_s!r}")
+
+
+def _check_parts(name: str, parts: Any, kind: type) -> None:
+    if not isinstance(parts, tuple) or not all(isinstance(part, kind) for part in parts):
+        raise UsageError(f"{name} must be a tuple of {kind.__name__}, as in ({kind.__name__}(...),)")
 
 
 def parse(words: Sequence[str], *, within_s: float | None = None) -> Query | Steps:
