@@ -1,5 +1,7 @@
 """What the commands share: printing, the options that many have, and errors as exit codes."""
 
+import contextlib
+import errno
 import json
 import os
 import re
@@ -11,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seesay.base.errors import SeesayError, UsageError
+from seesay.base.errors import SeesayError, UsageError, reason
 from seesay.base.paths import UNSAFE, json_text, show
 
 if TYPE_CHECKING:
@@ -29,10 +31,31 @@ JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object a line
 def run(app: typer.Typer) -> None:
     """Run the command line and exit; what went wrong is one line on stderr. Commands end early with `typer.Exit`."""
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()  # here, where a full disk behind it can still be said
     except SeesayError as error:
         say(f"seesay: {error}")
         sys.exit(FAILED)
+    except BrokenPipeError:  # whoever read the results has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(NOTHING_FOUND)
+    except OSError as error:
+        if error.errno is None:
+            raise
+        _say_disk(error)
+        sys.exit(FAILED)
+
+
+def _say_disk(error: OSError) -> None:
+    """What the system says of a disk, wherever a command came upon it."""
+    place = f"{quoted(os.fspath(error.filename))}: " if isinstance(error.filename, str | bytes | os.PathLike) else ""
+    cure = "; make room and run it again" if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
+    say(f"seesay: {place}{reason(error)}{cure}")
+    with contextlib.suppress(OSError):  # what is still to be written to a full disk behind stdout is lost anyway
+        sys.stdout.flush()
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def load_encoder(name: str = "starter") -> "BundleEncoder":

@@ -106,11 +106,11 @@ class Bar:
         Raises:
             KeyboardInterrupt: somebody pressed Ctrl-C meanwhile. Here the work has nothing half done.
         """
+        self.last = progress
         if self.is_stopped:
             raise KeyboardInterrupt
         if progress.done == 0 and progress.path is None:
             self._started = time.monotonic()
-        self.last = progress
         elapsed = time.monotonic() - self._started
         rate = f"{progress.done / elapsed:.0f}/s" if progress.done and elapsed > 0 else ""
         self._progress.update(

@@ -17,7 +17,7 @@ from typing import IO, Any, Self, cast
 
 import numpy as np
 
-from seesay.base.errors import DataError, MissingExtraError
+from seesay.base.errors import DataError, MissingExtraError, reason
 from seesay.base.texts import decode_text
 from seesay.data.source import Damaged, Example, Pass, Position
 from seesay.data.table import as_captions
@@ -110,7 +110,7 @@ def _read_shard(shard: str) -> Iterator[Example | Damaged]:
             for stem, members in itertools.groupby(_members(tar), key=lambda member: member[0]):
                 yield _example(f"{shard}/{stem}", {suffix: content for _, suffix, content in members})
     except (tarfile.TarError, EOFError, OSError, subprocess.CalledProcessError) as error:
-        yield Damaged(shard, f"cannot be read to its end: {error}")
+        yield Damaged(shard, f"cannot be read to its end: {reason(error)}")
 
 
 class _Member(tarfile.TarInfo):
@@ -150,7 +150,7 @@ def _example(key: str, members: dict[str, bytes]) -> Example | Damaged:
         try:
             facts = json.loads(members[".json"])
         except ValueError as error:
-            return Damaged(key, f"its .json cannot be read: {error}")
+            return Damaged(key, f"its .json cannot be read: {reason(error)}")
         captions = _captions_of(facts)
     if not captions:
         return Damaged(key, "has no caption")

@@ -23,7 +23,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from seesay.base.errors import DataError
+from seesay.base.errors import DataError, reason
 from seesay.base.texts import open_text, read_text
 from seesay.data.actions import label_names, sentences
 from seesay.data.source import Damaged, Example, Pass, Position
@@ -100,7 +100,7 @@ def open_videos(address: str) -> VideoSet:
     try:
         opened = LAYOUTS[found[1]](path, found[3] or "")
     except (OSError, UnicodeDecodeError, csv.Error, KeyError, ValueError) as error:
-        raise DataError(f"{address} cannot be read as {found[1]} is laid out: {error}") from error
+        raise DataError(f"{address} cannot be read as {found[1]} is laid out: {reason(error)}") from error
     if not opened.videos:
         missing = f"; {opened.num_missing} that its lists name are missing" if opened.num_missing else ""
         raise DataError(f"{address} has no video{missing}")

@@ -17,7 +17,7 @@ from typing import Any, Literal, NamedTuple
 import platformdirs
 
 from seesay.base.arguments import kind_of
-from seesay.base.errors import BundleError, UnknownNameError, UsageError
+from seesay.base.errors import BundleError, UnknownNameError, UsageError, reason
 from seesay.base.paths import ASSETS
 from seesay.encoders.bundle import CONFIG, Bundle
 
@@ -92,7 +92,7 @@ def read_lock() -> dict[str, dict[str, Any]]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
-        raise BundleError(f"{path} cannot be read ({error}); remove it and pull the models again") from error
+        raise BundleError(f"{path} cannot be read ({reason(error)}); remove it and pull the models again") from error
     if not isinstance(lock, dict) or not all(isinstance(entry, dict) for entry in lock.values()):
         raise BundleError(f"{path} is no list of models; remove it and pull the models again")
     return lock

@@ -18,7 +18,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 from PIL import Image
 
-from seesay.base.errors import BundleError, InputError
+from seesay.base.errors import BundleError, InputError, reason
 from seesay.encoders.bundle import file_sha256
 from seesay.encoders.encoder import Encoder, Pixels, Vectors
 from seesay.encoders.images import naming
@@ -66,7 +66,7 @@ class OnnxTemporal:
         try:
             self._session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
         except (RuntimeError, ValueError) as error:
-            raise BundleError(f"{path} cannot be loaded; train the model again: {error}") from error
+            raise BundleError(f"{path} cannot be loaded; train the model again: {reason(error)}") from error
         made_for = self._session.get_modelmeta().custom_metadata_map.get(WEIGHTS_KEY)
         if made_for != file_sha256(folder / TEMPORAL_WEIGHTS):
             raise BundleError(f"{path} was made for other weights than {TEMPORAL_WEIGHTS}; train the model again")
@@ -240,7 +240,7 @@ def read_temporal(folder: Path) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        raise BundleError(f"{path} cannot be read: {error}") from error
+        raise BundleError(f"{path} cannot be read: {reason(error)}") from error
     needed = ("tower", "head", "num_frames", "has_unit_frames", "files")
     if not isinstance(facts, dict) or (missing := [name for name in needed if name not in facts]):
         raise BundleError(f"{path} lacks {', '.join(missing) if isinstance(facts, dict) else 'a dictionary'}")

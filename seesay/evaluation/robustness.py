@@ -227,7 +227,7 @@ def read_points(path: Path, columns: tuple[str, str]) -> NDArray[np.float64]:
     try:
         found = [[float(row[column]) / 100 for column in columns] for row in rows if all(row[c] for c in columns)]
     except ValueError as error:
-        raise DataError(f"{path} has something that is no number: {error}") from error
+        raise DataError(f"{path} has something that is no number: {reason(error)}") from error
     points = np.array(found).reshape(-1, 2)
     if not ((points >= 0) & (points <= 1)).all():
         raise DataError(f"{path} has accuracies that are no percentages: they go to {100 * points.max():g}")

@@ -17,7 +17,7 @@ import tokenizers
 from numpy.typing import NDArray
 
 from seesay.base.arguments import list_of_strings
-from seesay.base.errors import BundleError, InputError
+from seesay.base.errors import BundleError, InputError, reason
 from seesay.base.tables import resolve
 from seesay.inputs import CLEANERS
 from seesay.inputs.fields import check_fields
@@ -201,7 +201,7 @@ def _read_backend(path: Path) -> tokenizers.Tokenizer:
     except OSError as error:
         raise BundleError(f"{path.name} cannot be read: {error.strerror}") from error
     except ValueError as error:
-        raise BundleError(f"{path.name} is not JSON: {error}") from error
+        raise BundleError(f"{path.name} is not JSON: {reason(error)}") from error
     try:
         backend = tokenizers.Tokenizer.from_str(content)
     except Exception as error:  # the library raises bare Exception for everything that it does not understand

@@ -103,6 +103,9 @@ def _write_one(hit: Hit, to: Path) -> dict[str, Any]:
             shutil.copyfile(hit.path, copy)
         except FileNotFoundError as error:
             raise InputError("it is gone") from error
+        except OSError:
+            copy.unlink(missing_ok=True)
+            raise
         return {"file": copy.name}
     start_s, end_s = _at_least(hit.start_s, hit.end_s, read_info(hit.path).duration_s)
     clip = cut_clip(hit.path, start_s, end_s, to)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seesay.base.errors import DataError
+from seesay.base.errors import DataError, reason
 from seesay.base.texts import decode_text
 from seesay.data.tars import expand
 from seesay.evaluation.dataset import Captions, Dataset
@@ -138,7 +138,7 @@ def _members(tar: Path) -> Iterator[tuple[str, str, tarfile.TarInfo, Callable[[]
         raise DataError(f"{tar} is not there") from error
     except (tarfile.TarError, EOFError, OSError) as error:
         hint = "; it may be compressed, which leaves no way to read one picture: unpack it to a plain .tar"
-        raise DataError(f"{tar} cannot be read: {error}{hint if tar.suffix != '.tar' else ''}") from error
+        raise DataError(f"{tar} cannot be read: {reason(error)}{hint if tar.suffix != '.tar' else ''}") from error
 
 
 def _reader(archive: tarfile.TarFile, member: tarfile.TarInfo) -> Callable[[], bytes]:
