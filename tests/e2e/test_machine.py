@@ -6,11 +6,12 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 from importlib import metadata
 from pathlib import Path
 
 import pytest
-from mounts import small_disk
+from mounts import read_only, small_disk
 from painting import paint
 from program import SEESAY
 
@@ -72,7 +73,7 @@ def test_ctrl_c_writes_down_what_was_read_and_counts_what_is_in_the_library(run,
 
 def test_a_second_ctrl_c_ends_at_once():
     code = (
-        "import os, signal, time; from seesay.cli.index import Bar, Stopping; from seesay.search.index import Progress\n"
+        "import os, signal; from seesay.cli.index import Bar, Stopping; from seesay.search.index import Progress\n"
         "bar = Bar(); bar.update(Progress(done=1, total=9, failed=0))\n"
         "with Stopping(bar):\n"
         "    os.kill(os.getpid(), signal.SIGINT); print('goes on', flush=True)\n"
@@ -85,8 +86,6 @@ def test_a_second_ctrl_c_ends_at_once():
 
 def test_doctor_names_every_extra_that_the_package_declares(run):
     (line,) = [line for line in run("doctor").stdout.splitlines() if line.startswith("ok    extras")]
-    import tomllib
-
     declared = tomllib.loads(PYPROJECT.read_text("utf-8"))["project"]["optional-dependencies"]
     assert declared
     installed = line.partition("installed: ")[2].partition(";")[0].split(", ")
@@ -103,8 +102,6 @@ def packages():
 
 def test_doctor_and_search_take_a_read_only_library_as_it_is(run, photos, tmp_path):
     run("index", "photos", "--library", "elsewhere")
-    from mounts import read_only
-
     with read_only(tmp_path / "elsewhere", tmp_path / "disk") as place:
         told = run("doctor", "--library", place).stdout
         assert "ok    library   it can be searched, and nothing can be added: its disk is read-only" in told
@@ -120,7 +117,7 @@ def test_doctor_and_search_take_a_read_only_library_as_it_is(run, photos, tmp_pa
 
 def test_a_name_cannot_write_a_line_of_results_or_command_the_terminal(run, photos):
     odd = photos / "a\x1b]0;owned\x07\x1b[31mred\nx 0.999  fake.jpg.png"
-    os.rename(photos / "red.png", odd)
+    (photos / "red.png").rename(odd)
     (photos / "bad\x1b[2J\n.png").write_bytes(b"no picture")
     indexed = run("index", "photos")
     lines = run("search", "red", "--weak").stdout.splitlines()
