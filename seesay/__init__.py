@@ -11,6 +11,7 @@
 Importing this is cheap: everything is loaded when it is first used.
 """
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,15 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = ["Detail", "Encoder", "Hit", "Library", "Query", "SeesayError", "Steps", "Term", "classify", "load"]
+
+# seesay works offline and tells nobody what it does, so what it is built on must not either. Whichever part of seesay a
+# process begins with, this runs first: each library reads its variable when it is imported, and processes that are
+# started from here inherit them. Whatever the user's environment says: nobody sets them to be reported on.
+os.environ.update(
+    ORT_DISABLE_TELEMETRY="1",  # ONNX Runtime: a lasting device id in ~/.cache, and events to its maker's server
+    HF_HUB_DISABLE_TELEMETRY="1",  # huggingface_hub, and with it datasets and transformers
+    WANDB_ERROR_REPORTING="false",  # wandb: its own crashes, beside the numbers that it was asked to take
+)
 
 _HOME = {
     "Detail": "seesay.search.detail",

@@ -80,6 +80,18 @@ class SchemaError(LibraryError):
     """The library was made by a newer seesay, or the file is no library at all."""
 
 
+def reason(error: BaseException) -> str:
+    """Why something failed, for a sentence of ours: what the system or a parser says, without Python around it."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror[:1].lower() + error.strerror[1:]
+    if isinstance(error, UnicodeDecodeError):
+        return f"it is not text in UTF-8 (byte {error.start + 1:,} is not); save it as UTF-8"
+    if isinstance(error, KeyError):
+        return f"it has no {error.args[0]!r}" if error.args else "something is missing"
+    said = " ".join(str(error).split())
+    return said or f"something is wrong with it ({type(error).__name__})"
+
+
 class MissingExtraError(SeesayError, ImportError):
     """An optional package is needed and not installed."""
 

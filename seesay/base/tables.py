@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
-from seesay.base.errors import UnknownNameError
+from seesay.base.arguments import kind_of
+from seesay.base.errors import UnknownNameError, UsageError
 
 
 def resolve(table: Mapping[str, str], name: str, *, kind: str) -> Any:
@@ -20,8 +21,11 @@ def resolve(table: Mapping[str, str], name: str, *, kind: str) -> Any:
         kind: what the table lists, in the singular, for the message.
 
     Raises:
+        UsageError: the name is no text.
         UnknownNameError: the table has no such name; the nearest are offered.
     """
+    if not isinstance(name, str):
+        raise UsageError(f"a {kind} is named by a text, got {kind_of(name)}")
     if name not in table:
         raise UnknownNameError(kind, name, table)
     module, _, attribute = table[name].partition(":")

@@ -1,14 +1,14 @@
 """`seesay actions`: what happens in a video, and when."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from seesay.base.errors import InputError, UsageError
+from seesay.base.paths import json_path
 from seesay.cli.classify import read_labels
-from seesay.cli.console import FAILED, NOTHING_FOUND, JsonOption, load_encoder, say, write
+from seesay.cli.console import FAILED, NOTHING_FOUND, JsonOption, load_encoder, quoted, say, write, write_json
 
 if TYPE_CHECKING:
     from seesay.encoders.ready import BundleEncoder
@@ -49,7 +49,7 @@ def actions(
                 found += _what(encoder, file, names, templates, top, as_json=as_json, is_alone=is_alone)
         except InputError as error:
             failed += 1
-            say(f"seesay: {file}: {error}")
+            say(f"seesay: {quoted(str(file))}: {error}")
     if failed:
         raise typer.Exit(FAILED)
     if not found:
@@ -89,10 +89,10 @@ def _what(
     shown: list[Label] = ranked[:top]
     if as_json:
         found = [{"label": label.name, "probability": round(label.probability, 6)} for label in shown]
-        write(json.dumps({"path": str(file), "labels": found}, ensure_ascii=False))
+        write_json({**json_path(str(file)), "labels": found})
         return len(shown)
     if not is_alone:
-        write(f"{file}")
+        write(quoted(str(file)))
     for label in shown:
         write(f"{label.probability:7.1%}  {label.name}")
     return len(shown)
@@ -113,11 +113,11 @@ def _when(
 
     found: list[Segment] = find(encoder, file, names, templates=templates, every_s=every)[:top]
     if not is_alone and not as_json and found:
-        write(f"{file}")
+        write(quoted(str(file)))
     for one in found:
         if as_json:
             facts = {"start_s": round(one.start_s, 3), "end_s": round(one.end_s, 3), "label": one.label}
-            write(json.dumps({"path": str(file), **facts, "score": round(one.score, 6)}, ensure_ascii=False))
+            write_json({**json_path(str(file)), **facts, "score": round(one.score, 6)})
         else:
             write(f"{clock(one.start_s)} to {clock(one.end_s)}  {one.score:6.3f}  {one.label}")
     return len(found)

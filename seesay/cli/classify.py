@@ -1,13 +1,14 @@
 """`seesay classify`: which of these labels fits a picture."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seesay.base.errors import InputError, UsageError
-from seesay.cli.console import FAILED, JsonOption, load_encoder, say, write
+from seesay.base.errors import InputError, UsageError, reason
+from seesay.base.paths import json_path
+from seesay.base.texts import read_text
+from seesay.cli.console import FAILED, JsonOption, load_encoder, quoted, say, write, write_json
 
 if TYPE_CHECKING:
     from seesay.tasks.classify import Label
@@ -37,7 +38,7 @@ def classify(
             (ranked,) = rank_labels(encoder, encoder.encode_images([str(file)]), names, classifier)
         except InputError as error:
             failed += 1
-            say(f"seesay: {file}: {error}")
+            say(f"seesay: {quoted(str(file))}: {error}")
             continue
         _print(file, ranked[:top], as_json=as_json, is_alone=len(files) == 1)
     if failed:
@@ -54,9 +55,9 @@ def read_labels(labels: str | None, labels_file: Path | None) -> list[str]:
         raise UsageError("name the labels with either --labels cat,dog or --labels-file FILE")
     if labels_file is not None:
         try:
-            found = labels_file.read_text("utf-8").splitlines()
+            found = read_text(labels_file).splitlines()
         except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"the labels file {labels_file} cannot be read: {error}") from error
+            raise UsageError(f"the labels file {labels_file} cannot be read: {reason(error)}") from error
     else:
         found = (labels or "").split(",")
     return [label.strip() for label in found if label.strip()]
@@ -65,9 +66,9 @@ def read_labels(labels: str | None, labels_file: Path | None) -> list[str]:
 def _print(file: Path, ranked: "list[Label]", *, as_json: bool, is_alone: bool) -> None:
     if as_json:
         found = [{"label": label.name, "probability": round(label.probability, 6)} for label in ranked]
-        write(json.dumps({"path": str(file), "labels": found}))
+        write_json({**json_path(str(file)), "labels": found})
         return
     if not is_alone:
-        write(f"{file}")
+        write(quoted(str(file)))
     for label in ranked:
         write(f"{label.probability:7.1%}  {label.name}")

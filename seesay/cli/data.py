@@ -1,7 +1,6 @@
 """`seesay data`: pairs to train on, and what they look like."""
 
 import dataclasses
-import json
 from collections.abc import Sized
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from seesay.base.errors import UsageError
-from seesay.cli.console import NOTHING_FOUND, JsonOption, check_png, load_encoder, plural, say, write
+from seesay.cli.console import NOTHING_FOUND, JsonOption, check_png, load_encoder, plural, say, write, write_json
 
 if TYPE_CHECKING:
     from seesay.data.inspect import Findings, Inspection, Spread
@@ -129,7 +128,7 @@ class _Bar:
 def _show(source: str, inspection: "Inspection", sheet: Path | None, *, as_json: bool) -> None:
     found = inspection.findings()
     if as_json:
-        write(json.dumps({"source": source, **_as_dict(found)}, ensure_ascii=False))
+        write_json({"source": source, **_as_dict(found)})
     else:
         for line in describe(found):
             write(line)

@@ -1,11 +1,12 @@
 """`seesay doctor`: is everything in order?"""
 
+import os
 import platform
+import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator
 from importlib import metadata
-from importlib.util import find_spec
 from pathlib import Path
 
 import typer
@@ -16,7 +17,7 @@ from seesay.cli.console import NOTHING_FOUND, LibraryOption, plural, write
 from seesay.cli.index import outdated_line
 
 PACKAGES = ("numpy", "pillow", "av", "onnxruntime", "tokenizers", "simsimd")
-EXTRAS = {"torch": "train", "pi_heif": "heic", "pyjpegxl": "jxl", "rawpy": "raw"}
+_NEED = re.compile(r"([\w.-]+).*\bextra == ['\"]([\w.-]+)['\"]")  # pi-heif>=0.20; extra == "heic"
 LOW_DISK_BYTES = 1 << 30
 
 
@@ -49,9 +50,30 @@ def _versions() -> Iterator[str]:
 
 
 def _extras() -> Iterator[str]:
-    have = [name for module, name in EXTRAS.items() if find_spec(module)]
-    lack = [name for name in EXTRAS.values() if name not in have]
-    yield f"installed: {', '.join(have) or 'none'}" + (f"; not installed: {', '.join(lack)}" if lack else "")
+    lacks = {extra: [name for name in needs if not _is_installed(name)] for extra, needs in extras().items()}
+    have = [extra for extra, lack in lacks.items() if not lack]
+    parts = [f"installed: {', '.join(have) or 'none'}"]
+    if none := [extra for extra, lack in lacks.items() if len(lack) == len(extras()[extra])]:
+        parts.append(f"not installed: {', '.join(none)}")
+    parts += [f"{extra} lacks {', '.join(lack)}" for extra, lack in lacks.items() if lack and extra not in none]
+    yield "; ".join(parts)
+
+
+def extras() -> dict[str, list[str]]:
+    """The packages of each extra, as the installed seesay itself declares them."""
+    found: dict[str, list[str]] = {}
+    for need in metadata.requires("seesay") or ():
+        if match := _NEED.match(need):
+            found.setdefault(match[2], []).append(match[1])
+    return found
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
 
 
 def _backend() -> Iterator[str]:
@@ -71,16 +93,19 @@ def _model() -> Iterator[str]:
 
 def _library(place: Path) -> Iterator[str]:
     from seesay.base.errors import LibraryError
+    from seesay.search.database import exists
     from seesay.search.library import Library
     from seesay.search.store import DATABASE
 
-    if not (place / DATABASE).exists():
+    if not exists(place.absolute() / DATABASE):
         yield f"none yet in {place}; make one with `seesay index PATH`"
         return
     with Library.open(place, create=False) as opened:
         if found := opened.check():
             raise LibraryError(f"{place} is damaged ({found[0]}); move it away and index again")
         yield f"{plural(len(opened), 'item')} by {opened.model_id} in {place}"
+        if opened.read_only:
+            yield f"it can be searched, and nothing can be added: {opened.read_only}"
         yield f"{plural(len(opened.errors()), 'error')} in the ledger; read it with `seesay errors`"
         if outdated := opened.num_outdated():
             yield outdated_line(outdated)
@@ -89,7 +114,7 @@ def _library(place: Path) -> Iterator[str]:
 def _disk(place: Path) -> Iterator[str]:
     from seesay.base.errors import LibraryError
 
-    existing = next(folder for folder in (place.absolute(), *place.absolute().parents) if folder.exists())
+    existing = next(folder for folder in (place.absolute(), *place.absolute().parents) if os.access(folder, os.F_OK))
     free = shutil.disk_usage(existing).free
     if free < LOW_DISK_BYTES:
         raise LibraryError(f"only {free / 1e6:.0f} MB free at {existing}; a picture needs about 2 kB, make some room")

@@ -1,14 +1,13 @@
 """`seesay errors`: the ledger of what could not be read, and what was left out or passed over."""
 
-import json
 import time
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from seesay.base.errors import UsageError
-from seesay.base.paths import show
-from seesay.cli.console import JsonOption, LibraryOption, say, write
+from seesay.base.paths import json_path, show
+from seesay.cli.console import JsonOption, LibraryOption, quoted, say, write, write_json
 from seesay.cli.index import run_with_bar
 
 if TYPE_CHECKING:
@@ -47,9 +46,9 @@ def _print_errors(opened: "Library", *, retry: bool, as_json: bool) -> None:
     for error in found:
         if as_json:
             seen_at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(error.seen_at))
-            write(json.dumps({"path": show(error.path), "reason": error.reason, "seen_at": seen_at}))
+            write_json({**json_path(error.path), "reason": show(error.reason), "seen_at": seen_at})
         else:
-            write(f"{show(error.path)}: {error.reason}")
+            write(f"{quoted(error.path)}: {error.reason}")
     if not found:
         say("no errors")
 
@@ -57,7 +56,10 @@ def _print_errors(opened: "Library", *, retry: bool, as_json: bool) -> None:
 def _print_excluded(opened: "Library", *, as_json: bool) -> None:
     found = opened.excluded()
     for path, rule in found.items():
-        write(json.dumps({"path": show(path), "rule": rule}) if as_json else f"{show(path)}: {rule}")
+        if as_json:
+            write_json({**json_path(path), "rule": show(rule)})
+        else:
+            write(f"{quoted(path)}: {rule}")
     if not found:
         say("no rule left anything out")
 
@@ -65,6 +67,9 @@ def _print_excluded(opened: "Library", *, as_json: bool) -> None:
 def _print_passed_over(opened: "Library", *, as_json: bool) -> None:
     found = opened.passed_over()
     for suffix, count in found.items():
-        write(json.dumps({"suffix": suffix, "num_files": count}) if as_json else f"{count:>8,}  {suffix or '(none)'}")
+        if as_json:
+            write_json({"suffix": show(suffix), "num_files": count})
+        else:
+            write(f"{count:>8,}  {quoted(suffix) if suffix else '(none)'}")
     if not found:
         say("every file has the suffix of a picture or video")

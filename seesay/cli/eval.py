@@ -1,5 +1,6 @@
 """`seesay eval`: a model's numbers on datasets, as the paper has them."""
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -7,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from seesay.base.errors import UnknownNameError, UsageError
-from seesay.cli.console import JsonOption, load_encoder, say, write
+from seesay.cli.console import JsonOption, load_encoder, say, write, write_json
 
 if TYPE_CHECKING:
     from seesay.encoders.ready import BundleEncoder
@@ -94,13 +95,12 @@ def evaluate(
 def list_datasets(*, as_json: bool) -> None:
     """Print the catalog of datasets."""
     import dataclasses
-    import json
 
     from seesay.evaluation.catalog import entries
 
     if as_json:
         for entry in entries().values():
-            write(json.dumps({**dataclasses.asdict(entry), "address": entry.address}, ensure_ascii=False))
+            write_json({**dataclasses.asdict(entry), "address": entry.address})
         return
     rows = [("name", "what", "classes", "pictures", "metric", "size", "from")]
     rows += [
@@ -196,7 +196,7 @@ def _print(rows: "Sequence[Row]", differences: "Sequence[tuple[Result, Differenc
 
     if as_json:
         for line in to_lines(rows, differences):
-            write(line)
+            write_json(json.loads(line))
         return
     encoders = list(dict.fromkeys(row.result.encoder for row in rows))
     for encoder in encoders:

@@ -1,14 +1,15 @@
 """`seesay index`: add folders to the library, and keep it up to date."""
 
 import os
+import signal
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seesay.base.errors import UsageError
-from seesay.cli.console import LibraryOption, plural, say, write
+from seesay.base.errors import LibraryError, UsageError
+from seesay.cli.console import LibraryOption, plain, plural, say, write
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -123,6 +124,7 @@ class Bar:
         self._started = time.monotonic()
         self._video: tuple[bytes, float, float] | None = None
         self.last: Progress | None = None
+        self.is_stopped = False
 
     def __enter__(self) -> "Bar":
         self._progress.start()
@@ -132,10 +134,16 @@ class Bar:
         self._progress.stop()
 
     def update(self, progress: "Progress") -> None:
-        """Show how far it is."""
+        """Show how far it is.
+
+        Raises:
+            KeyboardInterrupt: somebody pressed Ctrl-C meanwhile. Here the work has nothing half done.
+        """
+        self.last = progress
+        if self.is_stopped:
+            raise KeyboardInterrupt
         if progress.done == 0 and progress.path is None:
             self._started = time.monotonic()
-        self.last = progress
         elapsed = time.monotonic() - self._started
         rate = f"{progress.done / elapsed:.0f}/s" if progress.done and elapsed > 0 else ""
         self._progress.update(
@@ -149,7 +157,6 @@ class Bar:
 
     def _video_rate(self, progress: "Progress") -> str:
         """Where in a video it is, and how many times as fast as playing it since it began here."""
-        from seesay.base.paths import show
         from seesay.search.hit import clock
 
         assert progress.path is not None
@@ -159,7 +166,7 @@ class Bar:
         _, from_s, since = self._video
         elapsed = now - since
         times = f" {(progress.position_s - from_s) / elapsed:.0f}x" if elapsed > 1 else ""
-        name = show(progress.path).rpartition(os.sep)[2].replace("[", r"\[")
+        name = plain(os.fsdecode(progress.path)).rpartition(os.sep)[2].replace("[", r"\[")
         end = f" of {clock(progress.duration_s)}" if progress.duration_s else ""
         return f"{name} {clock(progress.position_s)}{end}{times}"
 
@@ -170,14 +177,16 @@ def _part(progress: "Progress") -> float:
 
 
 def run_with_bar(library: "Library", work: "Callable[[Bar], Summary]") -> None:
-    """Do the work under a bar, then print what it did; on Ctrl-C say that nothing is lost."""
+    """Do the work under a bar, then print what it did; when it is stopped, say what is kept."""
     bar = Bar()
     try:
-        with bar:
+        with bar, Stopping(bar):
             summary = work(bar)
-    except KeyboardInterrupt:
-        done = f"{bar.last.done} of {bar.last.total}" if bar.last else "0"
-        say(f"stopped at {done}; what was done is kept, run it again to go on")
+    except (KeyboardInterrupt, LibraryError):
+        if bar.last is not None:  # it had begun
+            done = f"{bar.last.done:,} of {bar.last.total:,}"
+            kept = plural(library.num_files(), "file")
+            say(f"stopped at {done}; {kept} in the library {library.folder} are kept, run it again to go on")
         raise
     write(counts(summary))
     write(f"{plural(library.num_files(), 'file')} in the library {library.folder}")
@@ -217,6 +226,26 @@ def is_news(summary: "Summary", last: "Summary | None") -> bool:
     """Whether a run did something, or found more or fewer files out of reach than the one before it."""
     quiet = type(summary)(unchanged=summary.unchanged, failed=summary.failed, out_of_reach=summary.out_of_reach)
     return summary != quiet or (last is not None and summary.out_of_reach != last.out_of_reach)
+
+
+class Stopping:
+    """While it is entered, the first Ctrl-C lets the work commit what it has in hand; the second ends it at once."""
+
+    def __init__(self, bar: Bar) -> None:
+        self._bar = bar
+        self._before: Any = None
+
+    def __enter__(self) -> None:
+        self._before = signal.signal(signal.SIGINT, self._stop)
+
+    def __exit__(self, *_: object) -> None:
+        signal.signal(signal.SIGINT, self._before)
+
+    def _stop(self, *_: object) -> None:
+        if self._bar.is_stopped or self._bar.last is None:  # while it looks through the folders it has nothing in hand
+            raise KeyboardInterrupt
+        self._bar.is_stopped = True
+        os.write(2, b"stopping, when what was read is written down; Ctrl-C again to stop at once\n")
 
 
 def counts(summary: "Summary") -> str:

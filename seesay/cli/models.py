@@ -1,13 +1,12 @@
 """`seesay models`: which models there are, bring one, look at one."""
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seesay.cli.console import JsonOption, say, write
+from seesay.cli.console import JsonOption, say, write, write_json
 
 if TYPE_CHECKING:
     from seesay.encoders.facts import Facts
@@ -36,7 +35,7 @@ def list_models(
     found = [facts for facts in all_facts() if facts.folder or not installed]
     if as_json:
         for facts in found:
-            write(json.dumps(as_dict(facts), ensure_ascii=False))
+            write_json(as_dict(facts))
         return
     rows = [_HEADER, *map(_row, found)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -85,7 +84,7 @@ def show(
 
     found = facts(name)
     if as_json:
-        write(json.dumps(as_dict(found), ensure_ascii=False))
+        write_json(as_dict(found))
         return
     for key, value in _lines(found).items():
         write(f"{key:<12} {value}")

@@ -1,13 +1,12 @@
 """`seesay runs`: what training runs did."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from seesay.base.errors import DataError
-from seesay.cli.console import NOTHING_FOUND, JsonOption, check_png, say, write
+from seesay.cli.console import NOTHING_FOUND, JsonOption, check_png, say, write, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,7 +63,7 @@ def print_runs(found: "Sequence[Run]", *, as_json: bool) -> None:
     """A table of runs, or an object a line."""
     if as_json:
         for run in found:
-            write(json.dumps(_as_dict(run), ensure_ascii=False))
+            write_json(_as_dict(run))
         return
     rows = [_HEADER, *map(_row, found)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

@@ -1,6 +1,5 @@
 """`seesay search`: find pictures and moments of videos by text, by picture, by sums of both, or in sequence."""
 
-import json
 import os
 from datetime import datetime
 from pathlib import Path
@@ -8,7 +7,18 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from seesay.cli.console import NOTHING_FOUND, JsonOption, LibraryOption, load_encoder, plural, say, write, write_paths
+from seesay.cli.console import (
+    NOTHING_FOUND,
+    JsonOption,
+    LibraryOption,
+    load_encoder,
+    plural,
+    quoted,
+    say,
+    write,
+    write_json,
+    write_paths,
+)
 
 if TYPE_CHECKING:
     from seesay.search.hit import Hit
@@ -65,7 +75,7 @@ def search(
         write_paths(dict.fromkeys(hit.path for hit in hits), end=b"\0" if null else b"\n")
     elif as_json:
         for hit in hits:
-            write(json.dumps(hit.to_dict()))
+            write_json(hit.to_dict())
     else:
         for hit in hits:
             write(_line(hit))
@@ -80,7 +90,7 @@ def _line(hit: "Hit") -> str:
     """Score, path, of a moment the range and the frame that fits best, and which page or part."""
     from seesay.search.hit import clock
 
-    line = f"{hit.score:.3f}  {_near(hit.path)}"
+    line = f"{hit.score:.3f}  {quoted(_near(hit.path))}"
     if hit.start_s is not None and hit.end_s is not None and hit.time_s is not None:
         at = ", then ".join(clock(time) for time in hit.steps_s or (hit.time_s,))
         line += f"  {clock(hit.start_s)}-{clock(hit.end_s)}  at {at}"

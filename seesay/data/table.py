@@ -13,7 +13,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from seesay.base.errors import DataError, MissingExtraError
+from seesay.base.errors import DataError, MissingExtraError, reason
+from seesay.base.texts import open_text, read_text
 from seesay.data.source import Damaged, Example, Pass, Position
 from seesay.inputs.pictures import PICTURE_SUFFIXES
 
@@ -61,7 +62,7 @@ def open_manifest(path: Path) -> Table:
             before = rows.get(row.image)
             rows[row.image] = row if before is None else before._replace(captions=before.captions + row.captions)
     except (OSError, ValueError, csv.Error) as error:
-        raise DataError(f"{path} cannot be read: {error}") from error
+        raise DataError(f"{path} cannot be read: {reason(error)}") from error
     if not rows:
         raise DataError(f"{path} has no rows")
     return Table(rows.values())
@@ -76,12 +77,12 @@ def open_folder(path: Path) -> Table:
     try:
         pictures = sorted(file for file in path.rglob("*") if file.suffix.lower() in PICTURE_SUFFIXES)
         rows = [
-            _Row(picture, _clean(text.read_text("utf-8", errors="replace").splitlines()), None)
+            _Row(picture, _clean(read_text(text, errors="replace").splitlines()), None)
             for picture in pictures
             if (text := picture.with_suffix(".txt")).is_file()
         ]
     except OSError as error:
-        raise DataError(f"{path} cannot be read: {error}") from error
+        raise DataError(f"{path} cannot be read: {reason(error)}") from error
     if not rows:
         raise DataError(
             f"{path} has {len(pictures)} pictures and none with a caption: write each one's into a .txt file beside it"
@@ -104,7 +105,7 @@ def read_records(path: Path) -> Iterator[Mapping[str, Any]]:
         else:
             yield from _READERS[path.suffix.lower()](path)
     except (OSError, ValueError, csv.Error) as error:
-        raise DataError(f"{path} cannot be read: {error}") from error
+        raise DataError(f"{path} cannot be read: {reason(error)}") from error
 
 
 def _row(record: Mapping[str, Any], path: Path) -> _Row:
@@ -134,12 +135,12 @@ def _clean(captions: Iterable[Any]) -> tuple[str, ...]:
 
 
 def _read_csv(path: Path) -> Iterator[Mapping[str, Any]]:
-    with path.open(encoding="utf-8-sig", newline="") as file:
+    with open_text(path) as file:
         yield from csv.DictReader(file, delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
 
 
 def _read_jsonl(path: Path) -> Iterator[Mapping[str, Any]]:
-    with path.open(encoding="utf-8") as file:
+    with open_text(path) as file:
         for number, line in enumerate(file, 1):
             if not line.strip():
                 continue

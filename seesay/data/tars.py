@@ -17,7 +17,8 @@ from typing import IO, Any, Self, cast
 
 import numpy as np
 
-from seesay.base.errors import DataError, MissingExtraError
+from seesay.base.errors import DataError, MissingExtraError, reason
+from seesay.base.texts import decode_text
 from seesay.data.source import Damaged, Example, Pass, Position
 from seesay.data.table import as_captions
 from seesay.inputs.pictures import PICTURE_SUFFIXES
@@ -109,7 +110,7 @@ def _read_shard(shard: str) -> Iterator[Example | Damaged]:
             for stem, members in itertools.groupby(_members(tar), key=lambda member: member[0]):
                 yield _example(f"{shard}/{stem}", {suffix: content for _, suffix, content in members})
     except (tarfile.TarError, EOFError, OSError, subprocess.CalledProcessError) as error:
-        yield Damaged(shard, f"cannot be read to its end: {error}")
+        yield Damaged(shard, f"cannot be read to its end: {reason(error)}")
 
 
 class _Member(tarfile.TarInfo):
@@ -144,16 +145,16 @@ def _example(key: str, members: dict[str, bytes]) -> Example | Damaged:
     captions: tuple[str, ...] = ()
     for suffix in _TEXT_SUFFIXES:
         if suffix in members:
-            captions = as_captions(members[suffix].decode("utf-8", errors="replace").splitlines())
+            captions = as_captions(decode_text(members[suffix]).splitlines())
     if not captions and ".json" in members:
         try:
             facts = json.loads(members[".json"])
         except ValueError as error:
-            return Damaged(key, f"its .json cannot be read: {error}")
+            return Damaged(key, f"its .json cannot be read: {reason(error)}")
         captions = _captions_of(facts)
     if not captions:
         return Damaged(key, "has no caption")
-    group = members[".cls"].decode("utf-8", errors="replace").strip() if ".cls" in members else None
+    group = decode_text(members[".cls"]).strip() if ".cls" in members else None
     return Example(key, image, captions, group)
 
 

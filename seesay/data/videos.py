@@ -23,7 +23,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from seesay.base.errors import DataError
+from seesay.base.errors import DataError, reason
+from seesay.base.texts import open_text, read_text
 from seesay.data.actions import label_names, sentences
 from seesay.data.source import Damaged, Example, Pass, Position
 from seesay.inputs.pictures import PICTURE_SUFFIXES
@@ -99,7 +100,7 @@ def open_videos(address: str) -> VideoSet:
     try:
         opened = LAYOUTS[found[1]](path, found[3] or "")
     except (OSError, UnicodeDecodeError, csv.Error, KeyError, ValueError) as error:
-        raise DataError(f"{address} cannot be read as {found[1]} is laid out: {error}") from error
+        raise DataError(f"{address} cannot be read as {found[1]} is laid out: {reason(error)}") from error
     if not opened.videos:
         missing = f"; {opened.num_missing} that its lists name are missing" if opened.num_missing else ""
         raise DataError(f"{address} has no video{missing}")
@@ -172,7 +173,7 @@ def _open_kinetics(root: Path, part: str) -> VideoSet:
     tables = [folder / name for folder in (root, root / "annotations") for name in names if (folder / name).is_file()]
     if not tables:
         return _open_folders(root, part)
-    with tables[0].open(encoding="utf-8-sig", newline="") as file:
+    with open_text(tables[0]) as file:
         records = list(csv.DictReader(file))
     classes = tuple(sorted({record["label"] for record in records}))
     known = label_names("kinetics400")
@@ -201,7 +202,7 @@ def _open_charades(root: Path, part: str) -> VideoSet:
     )
     rows: list[Video] = []
     num_missing = 0
-    with (lists / f"Charades_v1_{kind}.csv").open(encoding="utf-8", newline="") as file:
+    with open_text(lists / f"Charades_v1_{kind}.csv") as file:
         for record in csv.DictReader(file):
             actions = [action.split() for action in record["actions"].split(";") if action]
             spans = tuple(Span(float(start), float(end), places[code]) for code, start, end in actions)
@@ -229,7 +230,7 @@ def _open_list(path: Path, _: str) -> VideoSet:
     tables = sorted(path.parent.glob("*labels*.csv"))
     if len(tables) != 1:
         raise DataError(f"{path} needs one table of labels beside it, with the columns id and name; got {len(tables)}")
-    with tables[0].open(encoding="utf-8-sig", newline="") as file:
+    with open_text(tables[0]) as file:
         named = sorted((int(record["id"]), record["name"]) for record in csv.DictReader(file))
     if [number for number, _ in named] != list(range(len(named))):
         raise DataError(f"{tables[0]} does not number its {len(named)} labels from 0 on")
@@ -292,4 +293,4 @@ def _first(root: Path, folders: Sequence[str], holds: str) -> Path:
 
 
 def _lines(path: Path) -> list[str]:
-    return [line.strip() for line in path.read_text("utf-8").splitlines() if line.strip()]
+    return [line.strip() for line in read_text(path).splitlines() if line.strip()]

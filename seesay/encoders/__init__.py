@@ -39,14 +39,21 @@ def load(
         cache_bytes: memory for the vectors of texts that may come again; 0 for none, by default 64 MiB.
 
     Raises:
+        UsageError: an argument makes no sense.
         UnknownNameError: no such model or backend; the nearest names are offered.
         BundleError: the folder is incomplete or does not fit its own configuration.
         MissingExtraError: the backend's package is not installed.
     """
+    from seesay.base.arguments import kind_of, whole_number
+    from seesay.base.errors import UsageError
     from seesay.base.tables import resolve
     from seesay.encoders.catalog import open_bundle
     from seesay.encoders.ready import BundleEncoder
 
+    if not isinstance(device, str | None):
+        raise UsageError(f"device must be a name, such as cpu, got {kind_of(device)}")
+    threads = None if threads is None else whole_number("threads", threads, least=1)
+    cache_bytes = None if cache_bytes is None else whole_number("cache_bytes", cache_bytes, least=0)
     backend_type = resolve(BACKENDS, backend, kind="backend")
     bundle = open_bundle(name)
     return BundleEncoder(

@@ -23,7 +23,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from seesay.base.errors import BundleError, UsageError
+from seesay.base.errors import BundleError, UsageError, reason
 from seesay.encoders.weights import Array, Storage, encode, read_header, read_weights, write_weights
 from seesay.inputs.tokenizer import TextConfig
 from seesay.inputs.transform import ImageConfig
@@ -73,7 +73,7 @@ class Bundle:
         except FileNotFoundError as error:
             raise BundleError(f"{folder} is no model: it has no {CONFIG}") from error
         except (OSError, ValueError) as error:
-            raise BundleError(f"{folder / CONFIG} cannot be read: {error}") from error
+            raise BundleError(f"{folder / CONFIG} cannot be read: {reason(error)}") from error
         bundle = cls._from_dict(folder, raw)
         for name in bundle.files:
             if not (folder / name).is_file():

@@ -16,7 +16,8 @@ from typing import Any, Literal, NamedTuple
 
 import platformdirs
 
-from seesay.base.errors import BundleError, UnknownNameError, UsageError
+from seesay.base.arguments import kind_of
+from seesay.base.errors import BundleError, UnknownNameError, UsageError, reason
 from seesay.base.paths import ASSETS
 from seesay.encoders.bundle import CONFIG, Bundle
 
@@ -95,7 +96,7 @@ def read_lock() -> dict[str, dict[str, Any]]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
-        raise BundleError(f"{path} cannot be read ({error}); remove it and pull the models again") from error
+        raise BundleError(f"{path} cannot be read ({reason(error)}); remove it and pull the models again") from error
     if not isinstance(lock, dict) or not all(isinstance(entry, dict) for entry in lock.values()):
         raise BundleError(f"{path} is no list of models; remove it and pull the models again")
     return lock
@@ -125,6 +126,9 @@ def open_bundle(name: str) -> Bundle:
         UnknownNameError: neither a name nor a folder; the nearest names are offered.
         BundleError: the folder is not a sound bundle.
     """
+    if not isinstance(name, str | os.PathLike):
+        raise UsageError(f"a model is named by a text or a Path, got {kind_of(name)}")
+    name = os.fspath(name)
     folder = installed_folder(name)
     if folder is not None:
         return Bundle.open(folder)

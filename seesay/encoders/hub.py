@@ -103,8 +103,6 @@ class _Unreachable(Exception):  # noqa: N818  not an error yet: the cache may ha
 
 
 def _import_hub() -> ModuleType:
-    # before the first import, which reads them: we tell nobody what is fetched
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     try:
         import huggingface_hub
         import huggingface_hub.constants

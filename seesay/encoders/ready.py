@@ -17,14 +17,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from seesay.base.arguments import kind_of, list_of_strings
 from seesay.base.errors import BundleError, InputError, UsageError
 from seesay.encoders.backend import Backend
 from seesay.encoders.bundle import TOKENIZER, Bundle
 from seesay.encoders.cache import LIMIT_BYTES, TextCache
 from seesay.encoders.encoder import Pixels, Vectors
+from seesay.encoders.images import naming
 from seesay.encoders.packing import pack
 from seesay.inputs.pictures import Source, open_picture
-from seesay.inputs.tokenizer import Tokenizer, Tokens, check_texts
+from seesay.inputs.tokenizer import Tokenizer, Tokens
 from seesay.inputs.transform import ImageTransform
 from seesay.models.reading import read_places
 
@@ -173,7 +175,7 @@ class BundleEncoder:
             InputError: a text is empty, or longer than the context unless `truncate` was asked for.
             UsageError: not a list of strings.
         """
-        check_texts(texts)
+        texts = list_of_strings("texts", texts)
         if not texts:
             return self._join([])
         known = self._cache.find(texts)
@@ -190,6 +192,7 @@ class BundleEncoder:
         Raises:
             InputError: a text is longer than the context unless `truncate` was asked for.
         """
+        texts = list_of_strings("texts", texts)
         return int(self._tokenize(texts, texts).mask.sum()) if texts else 0
 
     def _tokenize(self, fresh: Sequence[str], texts: Sequence[str]) -> Tokens:
@@ -221,6 +224,8 @@ class BundleEncoder:
 
     def _split(self, pixels: Pixels) -> Iterator[Pixels]:
         size = self.bundle.image.size_px
+        if not isinstance(pixels, np.ndarray):
+            raise UsageError(f"pixels must be a NumPy array, got {kind_of(pixels)}")
         if pixels.dtype != np.uint8 or pixels.shape[1:] != (size, size, 3):
             raise UsageError(
                 f"pixels must be uint8 of shape (N, {size}, {size}, 3), got {pixels.dtype} of shape {pixels.shape}"
@@ -231,14 +236,14 @@ class BundleEncoder:
 
     def _decode(self, images: Sequence[Source | Image.Image]) -> Iterator[Pixels]:
         """Batches of pixels, (n, S, S, 3) each, decoded at most two batches ahead of their use."""
-        size = self._backend.image_batch
+        size, decode = self._backend.image_batch, naming(self._pixels, images)
         with ThreadPoolExecutor(DECODE_THREADS, thread_name_prefix="seesay-decode") as pool:
             waiting: deque[Future[Pixels]] = deque()
-            upcoming = iter(images)
+            upcoming = enumerate(images)
             try:
                 while True:
                     room = 3 * size - len(waiting)
-                    waiting.extend(pool.submit(self._pixels, image) for image in islice(upcoming, room))
+                    waiting.extend(pool.submit(decode, *numbered) for numbered in islice(upcoming, room))
                     if not waiting:
                         return
                     yield np.stack([waiting.popleft().result() for _ in range(min(size, len(waiting)))])

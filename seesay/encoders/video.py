@@ -18,9 +18,10 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 from PIL import Image
 
-from seesay.base.errors import BundleError, InputError
+from seesay.base.errors import BundleError, InputError, reason
 from seesay.encoders.bundle import file_sha256
 from seesay.encoders.encoder import Encoder, Pixels, Vectors
+from seesay.encoders.images import naming
 from seesay.encoders.onnx import WEIGHTS_KEY
 from seesay.encoders.ready import BundleEncoder
 from seesay.inputs.clips import crops, middle_places, read_frames, view_places
@@ -65,7 +66,7 @@ class OnnxTemporal:
         try:
             self._session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
         except (RuntimeError, ValueError) as error:
-            raise BundleError(f"{path} cannot be loaded; train the model again: {error}") from error
+            raise BundleError(f"{path} cannot be loaded; train the model again: {reason(error)}") from error
         made_for = self._session.get_modelmeta().custom_metadata_map.get(WEIGHTS_KEY)
         if made_for != file_sha256(folder / TEMPORAL_WEIGHTS):
             raise BundleError(f"{path} was made for other weights than {TEMPORAL_WEIGHTS}; train the model again")
@@ -127,7 +128,9 @@ class VideoEncoder:
         Raises:
             InputError: one cannot be read.
         """
-        return np.stack([self.encode_video(video) for video in videos]) if videos else np.zeros((0, self.dim), "f4")
+        encode = naming(self.encode_video, videos, what="video")
+        rows = [encode(number, video) for number, video in enumerate(videos)]
+        return np.stack(rows) if rows else np.zeros((0, self.dim), "f4")
 
     def encode_video(self, video: VideoSource) -> Vectors:
         """One video -> (E,) a unit vector.
@@ -237,7 +240,7 @@ def read_temporal(folder: Path) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        raise BundleError(f"{path} cannot be read: {error}") from error
+        raise BundleError(f"{path} cannot be read: {reason(error)}") from error
     needed = ("tower", "head", "num_frames", "has_unit_frames", "files")
     if not isinstance(facts, dict) or (missing := [name for name in needed if name not in facts]):
         raise BundleError(f"{path} lacks {', '.join(missing) if isinstance(facts, dict) else 'a dictionary'}")

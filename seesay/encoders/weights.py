@@ -18,7 +18,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from seesay.base.errors import BundleError, MissingExtraError
+from seesay.base.errors import BundleError, MissingExtraError, reason
 
 Storage = Literal["float32", "float16", "int8"]
 Array = NDArray[Any]
@@ -51,7 +51,7 @@ def read_header(path: Path) -> dict[str, Span]:
             (length,) = struct.unpack("<Q", file.read(8))
             raw = json.loads(file.read(length)) if length <= _HEADER_LIMIT_BYTES else None
     except (OSError, struct.error, ValueError) as error:
-        raise BundleError(f"{path} is not a safetensors file: {error}") from error
+        raise BundleError(f"{path} is not a safetensors file: {reason(error)}") from error
     if not isinstance(raw, dict):
         raise BundleError(f"{path} is not a safetensors file: its header is no dictionary")
     raw.pop("__metadata__", None)

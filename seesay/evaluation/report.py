@@ -6,13 +6,14 @@ Nothing is printed here.
 import csv
 import dataclasses
 import io
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from seesay.base.errors import DataError, UsageError
+from seesay.base.paths import json_text
+from seesay.base.paths import show as show_path
 from seesay.evaluation.dataset import Dataset
 from seesay.evaluation.measure import Difference, Measure, Result, difference
 
@@ -120,12 +121,12 @@ def to_csv(rows: Sequence[Row]) -> str:
 def to_lines(rows: Sequence[Row], differences: Sequence[tuple[Result, Difference]] = ()) -> list[str]:
     """A JSON object a measure, then one a difference, which has a "p_value"."""
     found = [_as_dict(row) for row in rows] + [_of_pair(*pair) for pair in differences]
-    return [json.dumps(one, ensure_ascii=False) for one in found]
+    return [json_text(one) for one in found]
 
 
 def to_json(rows: Sequence[Row], differences: Sequence[tuple[Result, Difference]] = ()) -> str:
     """Everything but the arrays."""
-    return json.dumps(
+    return json_text(
         {
             "results": [_as_dict(row) for row in rows],
             "differences": [_of_pair(*pair) for pair in differences],
@@ -136,7 +137,6 @@ def to_json(rows: Sequence[Row], differences: Sequence[tuple[Result, Difference]
             },
         },
         indent=2,
-        ensure_ascii=False,
     )
 
 
@@ -156,7 +156,7 @@ def write_report(
     make_folder(folder)
     try:
         for name, text in files.items():
-            (folder / name).write_text(text, "utf-8")
+            (folder / name).write_text(show_path(text), "utf-8")
     except OSError as error:
         raise DataError(f"{folder} cannot be written: {error.strerror or error}") from error
     return [folder / name for name in files]

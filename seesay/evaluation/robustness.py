@@ -25,7 +25,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seesay.base.errors import DataError, UsageError
+from seesay.base.errors import DataError, UsageError, reason
+from seesay.base.texts import open_text
 from seesay.evaluation.measure import Measure, Result, function_of
 from seesay.evaluation.prompts import Prompts
 from seesay.evaluation.subset import SubsetView
@@ -210,10 +211,10 @@ def read_points(path: Path, columns: tuple[str, str]) -> NDArray[np.float64]:
         DataError: it cannot be read, a column is missing, or a number is no percentage.
     """
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
+        with open_text(path) as file:
             rows = list(csv.DictReader(file))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"the table of points {path} cannot be read: {error}") from error
+        raise DataError(f"the table of points {path} cannot be read: {reason(error)}") from error
     missing = [column for column in columns if not rows or column not in rows[0]]
     if missing:
         raise DataError(
@@ -226,7 +227,7 @@ def read_points(path: Path, columns: tuple[str, str]) -> NDArray[np.float64]:
     try:
         found = [[float(row[column]) / 100 for column in columns] for row in rows if all(row[c] for c in columns)]
     except ValueError as error:
-        raise DataError(f"{path} has something that is no number: {error}") from error
+        raise DataError(f"{path} has something that is no number: {reason(error)}") from error
     points = np.array(found).reshape(-1, 2)
     if not ((points >= 0) & (points <= 1)).all():
         raise DataError(f"{path} has accuracies that are no percentages: they go to {100 * points.max():g}")

@@ -24,7 +24,8 @@ class Tile(NamedTuple):
 
 def thumbnail(picture: Image.Image, side_px: int = TILE_PX) -> Image.Image:
     """A picture fitted into a square, so that a sheet of many holds little memory."""
-    return ImageOps.contain(picture, (side_px - 2 * _MARGIN_PX, side_px - 2 * _MARGIN_PX))
+    inner_px = max(1, side_px - 2 * _MARGIN_PX)
+    return ImageOps.contain(picture, (inner_px, inner_px))
 
 
 def draw_sheet(tiles: Sequence[Tile], *, columns: int = 6, tile_px: int = TILE_PX, lines: int = 3) -> Image.Image:

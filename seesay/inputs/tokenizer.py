@@ -16,7 +16,8 @@ import numpy as np
 import tokenizers
 from numpy.typing import NDArray
 
-from seesay.base.errors import BundleError, InputError, UsageError
+from seesay.base.arguments import list_of_strings
+from seesay.base.errors import BundleError, InputError, reason
 from seesay.base.tables import resolve
 from seesay.inputs import CLEANERS
 from seesay.inputs.fields import check_fields
@@ -131,7 +132,7 @@ class Tokenizer:
             InputError: a text has no words, or more tokens than the context while `truncate` is False.
             UsageError: not a list of strings.
         """
-        check_texts(texts)
+        texts = list_of_strings("texts", texts)
         # One by one: the library's own batching starts threads, which warn on stderr in a process that forks later,
         # as a data loader does.
         return [
@@ -178,19 +179,6 @@ class Tokenizer:
         return ids[: context - num_closing] + ids[len(ids) - num_closing :]
 
 
-def check_texts(texts: Sequence[str]) -> None:
-    """Refuse what is no list of strings.
-
-    Raises:
-        UsageError: one string, which would be read letter by letter, or a list with something else in it.
-    """
-    if isinstance(texts, str):
-        raise UsageError("texts must be a list of strings, and this is one string; put it in a list")
-    for index, text in enumerate(texts):
-        if not isinstance(text, str):
-            raise UsageError(f"texts must be a list of strings; number {index} is of type {type(text).__name__}")
-
-
 def leave(text: str) -> str:
     """The cleaner `none`: the text as it is."""
     return text
@@ -211,8 +199,8 @@ def _read_backend(path: Path) -> tokenizers.Tokenizer:
         content = path.read_text(encoding="utf-8")
     except OSError as error:
         raise BundleError(f"{path.name} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise BundleError(f"{path.name} is not JSON: {error}") from error
+    except ValueError as error:
+        raise BundleError(f"{path.name} is not JSON: {reason(error)}") from error
     backend = parse_tokenizer(content, name=path.name)
     backend.no_padding()  # ours, because the file's may be fixed to another length than the model's
     backend.no_truncation()  # ours, because the library's is silent
@@ -228,7 +216,7 @@ def parse_tokenizer(content: str, *, name: str) -> tokenizers.Tokenizer:
     try:
         json.loads(content)
     except ValueError as error:
-        raise BundleError(f"{name} is not JSON: {error}") from error
+        raise BundleError(f"{name} is not JSON: {reason(error)}") from error
     try:
         return tokenizers.Tokenizer.from_str(content)
     except Exception as error:  # the library raises bare Exception for everything that it does not understand

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from seesay.base.errors import BundleError
+from seesay.base.errors import BundleError, InputError
 from seesay.inputs.fields import check_fields
 from seesay.inputs.pictures import Source, open_picture
 
@@ -153,7 +153,12 @@ class ImageTransform:
 
         Args:
             picture: as `open_picture` returns it; another mode is converted to RGB without any care for colour.
+
+        Raises:
+            InputError: it has no pixels.
         """
+        if 0 in picture.size:
+            raise InputError("the picture has no pixels")
         rgb = picture if picture.mode == "RGB" else picture.convert("RGB")
         resampling = _RESAMPLING[self.config.interpolation]
         resized = self._resize(rgb, self.target_px, resampling)

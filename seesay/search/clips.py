@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seesay.base.errors import InputError
+from seesay.base.errors import InputError, reason
 from seesay.inputs.video import Every, frames, read_info
 
 if TYPE_CHECKING:
@@ -55,7 +55,9 @@ def cut_clip(source: str, start_s: float, end_s: float, to: Path) -> Clip:
             return clip
         return _encode(source, start_s, end_s, to.with_name(f"{to.name}.mp4"))
     except (av.FFmpegError, OSError) as error:
-        raise InputError(f"no clip can be made of it: {error}") from error
+        for suffix in (".mp4", ".webm", ".mkv"):  # half a clip is none, and a full disk needs its room
+            to.with_name(f"{to.name}{suffix}").unlink(missing_ok=True)
+        raise InputError(f"no clip can be made of it: {reason(error)}") from error
 
 
 def _copy(source: str, start_s: float, end_s: float, to: Path) -> Clip | None:

@@ -5,8 +5,6 @@
 01-dog.vtt    the video's ranges, to show beside it in a player; one file a video
 """
 
-import json
-import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +14,7 @@ from typing import Any
 from PIL import Image
 
 from seesay.base.errors import InputError, UsageError
+from seesay.base.paths import json_text, safe_name, show
 from seesay.inputs.pictures import open_picture
 from seesay.inputs.sheet import TILE_PX, Tile, draw_sheet
 from seesay.inputs.video import read_info
@@ -63,7 +62,7 @@ def _write(hits: Sequence[Hit], folder: Path, query: str) -> Exported:
     files: list[Path] = []
     problems: list[str] = []
     records: list[dict[str, Any]] = []
-    tiles = [Tile(None, query)]
+    tiles = [Tile(None, show(query))]
     names = _names(hits)
     for hit, name in zip(hits, names, strict=True):
         record = hit.to_dict()
@@ -74,12 +73,12 @@ def _write(hits: Sequence[Hit], folder: Path, query: str) -> Exported:
             files.append(folder / record["file"])
         except InputError as error:
             record["problem"] = str(error)
-            problems.append(f"{hit.path}: {error}")
+            problems.append(f"{show(hit.path)}: {error}")
         records.append(record)
-        tiles.append(Tile(picture, _caption(hit) if picture else f"{Path(hit.path).name}: cannot be read"))
+        tiles.append(Tile(picture, _caption(hit) if picture else f"{show(Path(hit.path).name)}: cannot be read"))
     files += _write_subtitles(hits, names, folder, query)
     draw_sheet(tiles).save(folder / SHEET)
-    text = json.dumps({"query": query, "hits": records}, indent=1)
+    text = json_text({"query": query, "hits": records}, indent=1)
     (folder / RECORD).write_text(text + "\n", "utf-8")
     return Exported(files=[*files, folder / SHEET, folder / RECORD], problems=problems)
 
@@ -87,7 +86,7 @@ def _write(hits: Sequence[Hit], folder: Path, query: str) -> Exported:
 def _names(hits: Sequence[Hit]) -> list[str]:
     """Names without a suffix. The rank comes first, so two files of one name in two folders stay apart."""
     digits = max(2, len(str(len(hits))))
-    return [f"{number:0{digits}}-{Path(hit.path).stem}" for number, hit in enumerate(hits, start=1)]
+    return [f"{number:0{digits}}-{safe_name(Path(hit.path).stem)}" for number, hit in enumerate(hits, start=1)]
 
 
 def _picture(hit: Hit) -> Image.Image:
@@ -100,11 +99,14 @@ def _picture(hit: Hit) -> Image.Image:
 def _write_one(hit: Hit, to: Path) -> dict[str, Any]:
     """Write the clip or the picture; returns what the record says of it."""
     if hit.start_s is None or hit.end_s is None:
-        copy = to.with_name(to.name + Path(hit.path).suffix)
+        copy = to.with_name(to.name + safe_name(Path(hit.path).suffix, most_bytes=20))
         try:
             shutil.copyfile(hit.path, copy)
         except FileNotFoundError as error:
             raise InputError("it is gone") from error
+        except OSError:
+            copy.unlink(missing_ok=True)
+            raise
         return {"file": copy.name}
     start_s, end_s = _at_least(hit.start_s, hit.end_s, read_info(hit.path).duration_s)
     clip = cut_clip(hit.path, start_s, end_s, to)
@@ -120,7 +122,7 @@ def _at_least(start_s: float, end_s: float, duration_s: float) -> tuple[float, f
 
 def _caption(hit: Hit) -> str:
     times = "" if hit.start_s is None or hit.end_s is None else f" {clock(hit.start_s)}-{clock(hit.end_s)}"
-    name = os.fsencode(Path(hit.path).name).decode("utf-8", "replace")
+    name = show(Path(hit.path).name)
     page = "" if hit.page is None else f" page {hit.page}"
     return f"{hit.score:.3f} {name}{page}{times}"
 
@@ -144,7 +146,7 @@ def webvtt(hits: Sequence[Hit], *, query: str) -> str:
 
     Source: W3C, WebVTT: The Web Video Text Tracks Format, section 4.
     """
-    words = " ".join(query.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    words = " ".join(show(query).split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     cues = [
         f"{_timestamp(hit.start_s)} --> {_timestamp(max(hit.end_s, hit.start_s + 0.001))}\n{hit.score:.3f} {words}\n"
         for hit in sorted(hits, key=lambda hit: hit.start_s or 0.0)

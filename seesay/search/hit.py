@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from seesay.base.paths import json_path
 from seesay.search.rows import Box
 
 
@@ -11,6 +12,7 @@ class Hit:
     """One result. A picture has no times; those of a video are seconds from its first picture."""
 
     path: str
+    """As Python spells it (`os.fsdecode`): what `open` takes, also where the name is not UTF-8."""
     score: float
     """Cosine of the query and the best item, in [-1, 1]; of a sequence the mean of its steps."""
     id: int
@@ -36,7 +38,12 @@ class Hit:
 
     def to_dict(self) -> dict[str, Any]:
         """With nothing but JSON's types, and without what this hit does not have."""
-        found: dict[str, Any] = {"path": self.path, "score": round(self.score, 6), "kind": self.kind, "id": self.id}
+        found: dict[str, Any] = {
+            **json_path(self.path),
+            "score": round(self.score, 6),
+            "kind": self.kind,
+            "id": self.id,
+        }
         if self.start_s is not None:
             found |= {"start_s": self.start_s, "end_s": self.end_s, "time_s": self.time_s}
         if self.steps_s:

@@ -320,7 +320,14 @@ class _Run:
         self._done = self._total = 0
 
     def read(self, plan: _Plan) -> None:
-        """Pictures first, with all cores; then the videos, one after the other."""
+        """Pictures first, with all cores; then the videos, one after the other. Ctrl-C loses nothing that was read."""
+        try:
+            self._read(plan)
+        except KeyboardInterrupt:
+            self._commit()
+            raise
+
+    def _read(self, plan: _Plan) -> None:
         self._total = len(plan.pictures) + len(plan.videos)
         self._tell()
         videos: list[Read] = []  # animations and files of several pages, found among the pictures
@@ -398,18 +405,19 @@ class _Run:
 
     def _commit(self) -> None:
         """Encode what was read and write it down, in one transaction."""
-        if self._batch:
-            pixels = [piece.pixels for chunk in self._batch for piece in chunk.pieces]
+        # Taken out first: if this is interrupted, nobody shall write the same parts a second time.
+        batch, self._batch = self._batch, []
+        broken, self._broken = self._broken, []
+        if batch:
+            pixels = [piece.pixels for chunk in batch for piece in chunk.pieces]
             vectors = iter(self._encoder.encode_pixels(np.stack(pixels)) if pixels else ())
-            items = [[_item(chunk, piece.box, next(vectors)) for piece in chunk.pieces] for chunk in self._batch]
-            self._store.put(list(_parts(self._batch, items)))
-            for chunk in self._batch:
+            items = [[_item(chunk, piece.box, next(vectors)) for piece in chunk.pieces] for chunk in batch]
+            self._store.put(list(_parts(batch, items)))
+            for chunk in batch:
                 if chunk.next_s is None:
                     _count(chunk.wanted, self._summary)
                     self._summary.incomplete += chunk.problem is not None
-        _fail(self._store, self._broken, self._summary)
-        self._batch.clear()
-        self._broken.clear()
+        _fail(self._store, broken, self._summary)
 
 
 def _item(chunk: Chunk, box: Box | None, vector: NDArray[np.float32]) -> NewItem:

@@ -4,7 +4,6 @@ It knows rows and nothing of pictures, encoders or ranking.
 """
 
 import os
-import sqlite3
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
@@ -12,6 +11,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from seesay.search.database import Database
 from seesay.search.rows import Box, ItemRow, Moments
 
 Only: TypeAlias = Literal["image", "video"]
@@ -45,7 +45,7 @@ class Filter:
 class Items:
     """The items of an open store. It belongs to the store's thread."""
 
-    def __init__(self, db: sqlite3.Connection) -> None:
+    def __init__(self, db: Database) -> None:
         """Read through the store's connection, so within its snapshots."""
         self._db = db
 

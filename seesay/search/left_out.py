@@ -3,17 +3,17 @@
 The statements of these tables, beside store.py. It knows rows and nothing of folders on disk.
 """
 
-import sqlite3
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 
+from seesay.search.database import Database
 from seesay.search.items import AT_OR_UNDER, at_or_under
 
 
 class LeftOut:
     """These tables of an open store. It belongs to the store's thread."""
 
-    def __init__(self, db: sqlite3.Connection) -> None:
+    def __init__(self, db: Database) -> None:
         """Read and write through the store's connection."""
         self._db = db
 

@@ -18,11 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from seesay.base.arguments import kind_of, whole_number
 from seesay.base.errors import LibraryError, ModelMismatchError, UnknownNameError, UsageError
 from seesay.base.paths import default_library, show
 from seesay.encoders import load
 from seesay.encoders.encoder import Calibrated, Encoder
 from seesay.search import index
+from seesay.search.arguments import LARGEST_ID, absolute, check_detail, check_moment, check_query
 from seesay.search.detail import Detail
 from seesay.search.hit import Hit
 from seesay.search.items import Filter, Only
@@ -78,9 +80,7 @@ class Library:
             LibraryError: there is none and `create` is false, or it cannot be opened.
             SchemaError: a newer seesay made it, or the file is something else.
         """
-        if folder == "":
-            raise UsageError("the library's folder is an empty path; the current folder is `.`")
-        place = Path(folder).expanduser() if folder is not None else default_library()
+        place = default_library() if folder is None else Path(os.fsdecode(absolute([folder])[0]))
         return cls(Store(place.absolute(), create=create), encoder, load)
 
     @property
@@ -99,6 +99,11 @@ class Library:
                     f"{model_id} made this library, and no model here has that name; name its folder with --model"
                 ) from error
         return self._encoder
+
+    @property
+    def read_only(self) -> str | None:
+        """Why nothing can be added, such as a read-only disk; None where it can. A search needs no writing."""
+        return self._store.read_only
 
     @property
     def model_id(self) -> str | None:
@@ -148,7 +153,8 @@ class Library:
             LibraryBusyError: another process is writing.
             ModelMismatchError: another model made the library, and it is not to be rebuilt.
         """
-        asked, text = _absolute(paths), None if exclude is None else join_patterns(exclude)
+        check_detail(detail)
+        asked, text = absolute(paths), None if exclude is None else join_patterns(exclude)
         with self._store.writer():
             roots = asked or list(self._store.roots())
             if not roots:
@@ -182,7 +188,7 @@ class Library:
             UsageError: no path is given, one is empty, or the library has nothing there.
             LibraryBusyError: another process is writing.
         """
-        asked = _absolute(paths)
+        asked = absolute(paths)
         if not asked:
             raise UsageError("name a file or folder to forget, as in `seesay forget ~/Pictures/old`")
         with self._store.writer():
@@ -212,7 +218,7 @@ class Library:
         left_out = self._store.left_out()
         rules = Rules(left_out.patterns(), left_out.forgotten())
         try:
-            return rules.trace(_absolute([path])[0])[1] is not None
+            return rules.trace(absolute([path])[0])[1] is not None
         except OSError:
             return False  # a run will say why
 
@@ -229,7 +235,11 @@ class Library:
         """
         with self._store.writer():
             self._require_model()
-            return self._update(_absolute(paths), report=report)
+            return self._update(absolute(paths), report=report)
+
+    def has(self, path: str | os.PathLike[str]) -> bool:
+        """Whether it has a file at or below a path."""
+        return len(self._store.items.ids(Filter(under=absolute([path])[0]))) > 0
 
     def roots(self) -> list[str]:
         """What was asked to be indexed: absolute paths, in order."""
@@ -269,15 +279,19 @@ class Library:
             InputError: the query's picture or text cannot be read.
             ModelMismatchError: another model made the library.
         """
-        if limit < 1:
-            raise UsageError(f"limit must be at least 1, got {limit}")
-        if only not in (None, "image", "video"):
-            raise UsageError(f"only must be image or video, got {only!r}")
-        if offset < 0:
-            raise UsageError(f"offset must be at least 0, got {offset}")
+        check_query(query)
+        limit, offset = whole_number("limit", limit, least=1), whole_number("offset", offset, least=0)
+        if per_video is not None:
+            per_video = whole_number("per_video", per_video, least=1)
+        check_moment("after", after)
+        check_moment("before", before)
+        if only is not None and not (isinstance(only, str) and only in ("image", "video")):
+            raise UsageError(
+                f"only must be image or video, got {repr(only) if isinstance(only, str) else kind_of(only)}"
+            )
         self._require_model()
         where = Filter(
-            under=None if under is None else _absolute([under])[0],
+            under=None if under is None else absolute([under])[0],
             after_ns=_nanoseconds(after),
             before_ns=_nanoseconds(before),
             only="video" if isinstance(query, Steps) and only is None else only,
@@ -308,7 +322,7 @@ class Library:
             UsageError: no such item, or not any more.
             InputError: its file cannot be read.
         """
-        return show_item(self.item(item_id), side_px=side_px)
+        return show_item(self.item(item_id), side_px=whole_number("side_px", side_px, least=1))
 
     def item(self, item_id: int) -> ItemRow:
         """What the library knows of an item.
@@ -319,7 +333,8 @@ class Library:
         Raises:
             UsageError: no such item, or not any more.
         """
-        rows = self._store.items.rows([item_id])
+        item_id = whole_number("an item's id", item_id, least=0)
+        rows = self._store.items.rows([item_id]) if item_id <= LARGEST_ID else []
         if not rows:
             raise UsageError(f"the library has no item {item_id}; its file changed or is gone, so search again")
         return rows[0]
@@ -338,8 +353,7 @@ class Library:
         Raises:
             UsageError: no such item, or not any more.
         """
-        self.item(item_id)
-        stored = self._store.items.vector(item_id)
+        stored = self._store.items.vector(self.item(item_id).id)
         if stored is None:
             raise UsageError(f"item {item_id} has no vector of the library's model; run `seesay index`")
         return np.asarray(stored / np.linalg.norm(stored), np.float32)
@@ -470,17 +484,15 @@ class Library:
                 raise UsageError(f"there is no file or folder {os.fsdecode(root)!r}")
 
 
-def _absolute(paths: Sequence[str | bytes | os.PathLike[str]]) -> list[bytes]:
-    if any(path in ("", b"") for path in paths):
-        raise UsageError("a path is empty; the current folder is `.`")
-    return [os.path.abspath(os.fsencode(os.path.expanduser(path))) for path in paths]
-
-
 def _nanoseconds(moment: datetime | None) -> int | None:
     if moment is None:
         return None
     largest = 2**63 - 1  # what SQLite compares with: the year 2262
-    return max(-largest, min(largest, int(moment.timestamp() * 1e6) * 1000))
+    try:
+        seconds = moment.timestamp()
+    except (ValueError, OverflowError):  # at the ends of the years that Python counts, in the local time zone
+        return -largest if moment.year < 1970 else largest
+    return max(-largest, min(largest, int(seconds * 1e6) * 1000))
 
 
 def _outermost(roots: Sequence[bytes]) -> list[bytes]:

@@ -78,8 +78,8 @@ class Matrix:
             with filelock.FileLock(store.folder / LOCK, timeout=0):
                 header, ids = _follow(store, name, dim, generation, found)
                 return cls(ids, _map(store.folder, header))
-        except (filelock.Timeout, PermissionError):
-            # Somebody else is writing it, or the folder is read-only: work from the record itself.
+        except (filelock.Timeout, OSError, NotImplementedError):
+            # Somebody else is writing it, or it cannot be written: a read-only or full disk, a disk without locks.
             return cls._from_record(store, dim)
 
     @classmethod
@@ -184,7 +184,7 @@ def _read(folder: Path) -> tuple[_Header, NDArray[np.int64]] | None:
         line, _, data = (folder / INDEX).read_bytes().partition(b"\n")
         header = _Header(**json.loads(line))
         size_bytes = (folder / header.rows_file).stat().st_size
-    except (FileNotFoundError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError):
         return None
     whole = len(data) == 8 * header.num_rows and size_bytes >= header.num_rows * header.dim * VECTOR.itemsize
     return (header, np.frombuffer(data, "<i8")) if header.format == FORMAT and whole else None
@@ -214,19 +214,36 @@ def _follow(
         rows_file = found[0].rows_file
     row_bytes = dim * VECTOR.itemsize
     new: list[int] = []
-    with (store.folder / rows_file).open("ab") as file:
-        file.truncate(len(old) * row_bytes)  # what a killed run appended without naming it
-        for item, vector in store.items.vectors_after(int(abs(old[-1])) if len(old) else 0):
-            assert len(vector) == row_bytes, f"vector of item {item} has {len(vector)} bytes, not {row_bytes}"
-            file.write(vector)
-            new.append(item)
-    ids = np.concatenate([old, np.array(new, np.int64)])
-    header = _Header(format=FORMAT, rows_file=rows_file, model=model, dim=dim, generation=generation, num_rows=len(ids))
     temporary = store.folder / f"{INDEX}.new"
-    temporary.write_bytes(json.dumps(asdict(header)).encode() + b"\n" + ids.astype("<i8").tobytes())
-    temporary.replace(store.folder / INDEX)
+    try:
+        with (store.folder / rows_file).open("ab") as file:
+            file.truncate(len(old) * row_bytes)  # what a killed run appended without naming it
+            for item, vector in store.items.vectors_after(int(abs(old[-1])) if len(old) else 0):
+                assert len(vector) == row_bytes, f"vector of item {item} has {len(vector)} bytes, not {row_bytes}"
+                file.write(vector)
+                new.append(item)
+        ids = np.concatenate([old, np.array(new, np.int64)])
+        header = _Header(
+            format=FORMAT, rows_file=rows_file, model=model, dim=dim, generation=generation, num_rows=len(ids)
+        )
+        temporary.write_bytes(json.dumps(asdict(header)).encode() + b"\n" + ids.astype("<i8").tobytes())
+        temporary.replace(store.folder / INDEX)
+    except OSError:
+        _take_back(store.folder / rows_file, len(old) * row_bytes, temporary)
+        raise
     for stale in store.folder.glob("matrix-*.f16"):
         if stale.name != rows_file:
-            with contextlib.suppress(PermissionError):  # Windows keeps a mapped file; the next rewrite removes it
+            with contextlib.suppress(OSError):  # Windows keeps a mapped file; the next rewrite removes it
                 os.unlink(stale)
     return header, ids
+
+
+def _take_back(rows: Path, length_bytes: int, temporary: Path) -> None:
+    """Give a full disk back what was written in vain."""
+    with contextlib.suppress(OSError):
+        temporary.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        if length_bytes:
+            os.truncate(rows, length_bytes)
+        else:
+            rows.unlink(missing_ok=True)

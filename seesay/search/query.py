@@ -7,19 +7,23 @@
 ./photo.jpg + 0.5:"snow"  a picture, moved half-way towards a text
 "a door opens" then "a dog runs in"    one after the other, in the same video
 
-In a search box it is one sentence, and never a path: `a beach + snow - 2:people`.
+In a search box it is one sentence, and never a path: `a beach + snow - 2:people`, `a door opens then a dog runs in`.
 """
 
 import math
+import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from numbers import Real
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from seesay.base.arguments import kind_of
 from seesay.base.errors import UsageError
 from seesay.encoders.encoder import Encoder
 from seesay.inputs.pictures import PICTURE_SUFFIXES
@@ -29,6 +33,9 @@ _WEIGHT = re.compile(r"(\d+(?:\.\d*)?|\.\d+):(?=.)", re.DOTALL)
 THEN = "then"
 MAX_WEIGHT = 1e6  # beside a text of weight 1 it is all that counts, and far from where float32 ends
 _SIGN = re.compile(r"(?:^|\s+)([+−-])(?=\s|$)")
+_THEN = re.compile(r"(?:^|(?<=\s))then(?=\s|$)")
+_QUOTED = re.compile(r'(?:^|(?<=[\s:]))["“](.*?)(?:["”](?=\s|$)|$)', re.DOTALL)  # to the end where not closed
+_SEQUENCE = 'as in "a door opens" then "a dog runs in"'
 _OPERATORS = {"+": 1.0, "-": -1.0, "−": -1.0}  # the last is what phones type for a minus sign
 
 
@@ -43,19 +50,37 @@ class Term:
     """(E,) of length 1: what is known already, as of an item of the library."""
     weight: float = 1.0
 
+    def __post_init__(self) -> None:
+        """Refuse what is of another type.
+
+        Raises:
+            UsageError: a part is.
+        """
+        given: tuple[tuple[str, Any, Any, str], ...] = (
+            ("text", self.text, str | None, "a string"),
+            ("image", self.image, str | os.PathLike | Image.Image | None, "a Path or a Pillow picture"),
+            ("vector", self.vector, np.ndarray | None, "a NumPy array"),
+            ("weight", self.weight, Real, "a number"),
+        )
+        for name, value, kinds, expected in given:
+            if not isinstance(value, kinds):
+                raise UsageError(f"the {name} of a term must be {expected}, got {kind_of(value)}")
+
 
 @dataclass(frozen=True, slots=True)
 class Query:
     """A sum of terms.
 
     Raises:
-        UsageError: there is no term, nothing is asked for but what should not be there, or a weight is beyond all use.
+        UsageError: something in it is no term, there is none, nothing is asked for but what should not be there, or a
+            weight is beyond all use.
     """
 
     terms: tuple[Term, ...]
 
     def __post_init__(self) -> None:
         """Refuse what has no meaning."""
+        _check_parts("terms", self.terms, Term)
         if not any(term.weight > 0 for term in self.terms):
             raise UsageError('a query needs something to look for, as in `"a beach" - "people"`')
         if not all(abs(term.weight) <= MAX_WEIGHT for term in self.terms):
@@ -76,6 +101,8 @@ class Query:
         total = np.zeros(encoder.dim, np.float32)
         for term in self.terms:
             if term.vector is not None:
+                if term.vector.shape != total.shape or term.vector.dtype.kind not in "fiu":
+                    raise UsageError(f"the vector of a term must be {total.shape} numbers, got {term.vector.shape}")
                 total += term.weight * term.vector
             elif term.image is not None:
                 total += term.weight * _look_at(term.image, encoder)
@@ -101,10 +128,19 @@ class Steps:
         Raises:
             UsageError: fewer than two steps, or no time between them.
         """
+        _check_parts("steps", self.steps, Query)
+        within_s: Any = self.within_s
+        if not isinstance(within_s, Real | None):
+            raise UsageError(f"within_s must be a number of seconds, got {kind_of(within_s)}")
         if len(self.steps) < 2:
             raise UsageError('a sequence needs two queries, as in `"a door opens" then "a dog runs in"`')
         if self.within_s is not None and not (math.isfinite(self.within_s) and self.within_s > 0):
             raise UsageError(f"within must be a positive number of seconds, got {self.within_s!r}")
+
+
+def _check_parts(name: str, parts: Any, kind: type) -> None:
+    if not isinstance(parts, tuple) or not all(isinstance(part, kind) for part in parts):
+        raise UsageError(f"{name} must be a tuple of {kind.__name__}, as in ({kind.__name__}(...),)")
 
 
 def parse(words: Sequence[str], *, within_s: float | None = None) -> Query | Steps:
@@ -159,15 +195,28 @@ def parse_query(words: Sequence[str]) -> Query:
     return Query(tuple(terms))
 
 
-def parse_sentence(sentence: str) -> Query:
-    """Read a query as it is typed into a search box: `a beach + snow - 2:people`.
+def parse_sentence(sentence: str, *, within_s: float | None = None) -> Query | Steps:
+    """Read a query as it is typed into a search box: `a beach + snow - 2:people`, or `a door opens then a dog runs in`.
 
-    A sign stands alone, so that "t-shirt" is one word. Nothing is ever taken for a path.
+    A sign or `then` stands alone, so that "t-shirt" is one word; in quotes neither is one. Nothing is ever taken for a
+    path.
 
     Raises:
-        UsageError: a sign without a text, or nothing to look for.
+        UsageError: a sign without a text, `then` without a query on each side, nothing to look for, or `within_s`
+            without a sequence.
     """
-    first, *rest = _SIGN.split(sentence.strip())
+    steps = list(_split(_THEN, sentence))
+    if len(steps) == 1:
+        if within_s is not None:
+            raise UsageError(f"the seconds between two steps need a sequence, {_SEQUENCE}")
+        return _parse_sum(sentence)
+    if not all(step.strip() for step in steps):
+        raise UsageError("`then` needs a query before and after it; to look for the word, quote it with others")
+    return Steps(tuple(_parse_sum(step) for step in steps), within_s)
+
+
+def _parse_sum(sentence: str) -> Query:
+    first, *rest = _split(_SIGN, sentence.strip())
     if rest and not first:
         signed = list(zip(rest[::2], rest[1::2], strict=True))
     else:
@@ -175,14 +224,26 @@ def parse_sentence(sentence: str) -> Query:
     return Query(tuple(_text_term(text, _OPERATORS[sign]) for sign, text in signed))
 
 
+def _split(between: re.Pattern[str], sentence: str) -> Iterator[str]:
+    """As `re.split` with the groups of the pattern, but not inside quotes."""
+    masked = _QUOTED.sub(lambda match: "x" * len(match[0]), sentence)
+    start = 0
+    for match in between.finditer(masked):
+        yield sentence[start : match.start()]
+        yield from match.groups()
+        start = match.end()
+    yield sentence[start:]
+
+
 def _text_term(text: str, weight: float) -> Term:
     text = text.strip()
     if match := _WEIGHT.match(text):
         weight *= float(match[1])
         text = text[match.end() :]
-    if not text.strip():
+    text = _QUOTED.sub(r"\1", text).strip()
+    if not text:
         raise UsageError("a text of the query is empty")
-    return Term(text=text.strip(), weight=weight)
+    return Term(text=text, weight=weight)
 
 
 def _look_at(image: Path | Image.Image, encoder: Encoder) -> NDArray[np.float32]:

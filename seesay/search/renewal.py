@@ -4,9 +4,9 @@ A file that is to be read again is marked, and keeps its vectors until it was. S
 of its own: the next one reads what is marked.
 """
 
-import sqlite3
 from collections.abc import Iterable
 
+from seesay.search.database import Database
 from seesay.search.items import AT_OR_UNDER, at_or_under
 from seesay.search.rows import AGAIN
 
@@ -22,7 +22,7 @@ class Renewal:
     `readers` are today's versions of our decoders, of pictures and of videos.
     """
 
-    def __init__(self, db: sqlite3.Connection) -> None:
+    def __init__(self, db: Database) -> None:
         """Read and write through the store's connection."""
         self._db = db
 

@@ -8,7 +8,6 @@ search reads is the other half: items.py.
 import contextlib
 import json
 import os
-import sqlite3
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -16,8 +15,8 @@ from pathlib import Path
 import filelock
 import numpy as np
 
-from seesay.base.errors import LibraryBusyError, LibraryError, SchemaError
-from seesay.search import schema
+from seesay.base.errors import LibraryBusyError, LibraryError
+from seesay.search.database import Database, disk_error, exists, translated
 from seesay.search.items import UNDER, Items, under
 from seesay.search.left_out import LeftOut
 from seesay.search.renewal import Renewal
@@ -25,7 +24,6 @@ from seesay.search.rows import Counts, ErrorRow, FilePart, FileRow, MountRow, Ne
 
 DATABASE = "library.sqlite"
 LOCK = "writer.lock"
-BUSY_TIMEOUT_S = 30.0  # a reader that checkpoints may hold the file for a moment
 SILENT_S = 120.0  # a batch of the largest model takes half of this on a laptop
 VECTOR = np.dtype("<f2")
 
@@ -53,28 +51,18 @@ class Store:
         """
         self.folder = folder
         path = folder / DATABASE
-        if not create and not path.exists():
-            raise LibraryError(f"there is no library in {folder}; make one with `seesay index PATH`")
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
-        except (OSError, sqlite3.Error) as error:
-            raise LibraryError(f"the library {folder} cannot be opened: {error}") from error
-        try:
-            schema_version = self._db.execute("PRAGMA user_version").fetchone()[0]
-            if schema_version != len(schema.MIGRATIONS):
-                schema.migrate(self._db)
-            # WAL: readers never wait for the writer. FULL: a commit survives a power cut.
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = FULL")
-            self._db.execute("PRAGMA foreign_keys = ON")
-            self.items = Items(self._db)
-        except sqlite3.DatabaseError as error:
-            self._db.close()
-            raise SchemaError(f"{path} cannot be read as a library ({error}); move it away and index again") from error
-        except SchemaError:
-            self._db.close()
-            raise
+        if not exists(path):
+            if not create:
+                raise LibraryError(f"there is no library in {folder}; make one with `seesay index PATH`")
+            with translated(path):
+                folder.mkdir(parents=True, exist_ok=True)
+        self._db = Database(path)
+        self.items = Items(self._db)
+
+    @property
+    def read_only(self) -> str | None:
+        """Why nothing can be written; None where it can."""
+        return self._db.read_only
 
     def close(self) -> None:
         """Close the file. The store cannot be used afterwards."""
@@ -89,6 +77,11 @@ class Store:
         Raises:
             LibraryBusyError: another process is.
         """
+        if self.read_only:
+            raise LibraryError(
+                f"nothing can be added to the library {self.folder}: {self.read_only}; mend that, "
+                "or name another with --library"
+            )
         lock = filelock.FileLock(self.folder / LOCK, timeout=0)
         try:
             lock.acquire()
@@ -96,6 +89,10 @@ class Store:
             raise LibraryBusyError(
                 f"another process is writing to {self.folder}; wait for it, or stop it and start again"
             ) from error
+        except NotImplementedError as error:
+            raise LibraryError(f"the disk with the library {self.folder} has no locks; keep it on another") from error
+        except OSError as error:
+            raise disk_error(error, self.folder) from error
         try:
             yield
         finally:
@@ -111,16 +108,20 @@ class Store:
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[None]:
         """Everything read in the block is of one moment, whatever a writer does meanwhile."""
+        self._db.look_again()
         self._db.execute("BEGIN")
         try:
             yield
         finally:
-            self._db.execute("COMMIT")
+            if self._db.in_transaction:  # SQLite ends one by itself when the disk fails
+                self._db.execute("COMMIT")
 
     # --- state ----------------------------------------------------------------------------------
 
     def model(self) -> tuple[str, int] | None:
         """The id and the vector length of the library's model; None before the first run."""
+        if not self._db.in_transaction:
+            self._db.look_again()
         query = "SELECT models.name, dim FROM state JOIN models ON models.id = model_id"
         row: tuple[str, int] | None = self._db.execute(query).fetchone()
         return row

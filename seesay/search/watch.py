@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from seesay.base.errors import LibraryBusyError, LibraryError
+from seesay.base.errors import LibraryBusyError, LibraryError, reason
 from seesay.search.index import Report, Summary
 from seesay.search.library import Library
 from seesay.search.mounts import Mount, Mounts
@@ -128,7 +128,7 @@ def changes(roots: Sequence[str], *, pause_ms: int = 500) -> Iterator[set[str]]:
             yield {path for _, path in events}
     except (OSError, RuntimeError) as error:  # as watchfiles says that the system gives no more watches, or lost one
         raise LibraryError(
-            f"the folders cannot be watched: {error}; on Linux raise fs.inotify.max_user_watches, "
+            f"the folders cannot be watched: {reason(error)}; on Linux raise fs.inotify.max_user_watches, "
             "or run `seesay index` now and then"
         ) from error
 

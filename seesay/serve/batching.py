@@ -16,10 +16,11 @@ from typing import Generic, TypeVar
 import numpy as np
 from PIL import Image
 
+from seesay.base.arguments import list_of_strings
 from seesay.base.errors import SeesayError
 from seesay.encoders.encoder import Calibrated, Encoder, Pixels, Vectors
+from seesay.encoders.images import naming
 from seesay.inputs.pictures import Source, open_picture
-from seesay.inputs.tokenizer import check_texts
 from seesay.inputs.transform import ImageTransform
 from seesay.serve.leaving import check_client
 
@@ -194,8 +195,7 @@ class BatchingEncoder:
             InputError: a text is empty or longer than the context.
             BusyError: too many wait.
         """
-        check_texts(texts)
-        return self._through(self.texts, texts)
+        return self._through(self.texts, list_of_strings("texts", texts))
 
     def encode_pixels(self, pixels: Pixels) -> Vectors:
         """(N, S, S, 3) uint8 -> (N, E) unit rows, in the picture lane.
@@ -212,7 +212,8 @@ class BatchingEncoder:
             InputError: a picture cannot be read.
             BusyError: too many wait.
         """
-        return self._through(self.images, [self._pixels(image) for image in images])
+        decode = naming(self._pixels, images)
+        return self._through(self.images, [decode(number, image) for number, image in enumerate(images)])
 
     def encode_features(self, images: Sequence[Source | Image.Image]) -> Vectors:
         """(N, D), one request at a time.

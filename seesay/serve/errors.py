@@ -13,6 +13,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from seesay.base.errors import InputError, LibraryError, ModelMismatchError, SeesayError, UsageError
+from seesay.base.paths import show
 from seesay.serve.batching import BusyError
 
 log = logging.getLogger("seesay.serve")
@@ -71,7 +72,7 @@ def add_handlers(app: FastAPI) -> None:
 
 def _unexpected(request: Request, error: Exception) -> JSONResponse:
     number = uuid.uuid4().hex[:8]
-    log.error("%s %s failed (%s)", request.method, request.url.path, number, exc_info=error)
+    log.error("%s %r failed (%s)", request.method, request.url.path, number, exc_info=error)
     return _answer(request, 500, f"something went wrong in the service; its log says what, under {number}")
 
 
@@ -92,6 +93,7 @@ def to_content(
     path: str, status: int, message: str, *, code: str | None = None, param: str | None = None
 ) -> dict[str, Any]:
     """What an answer with an error says, in the form that those who ask under this path expect."""
+    message = show(message)  # it may name a file
     if not path.startswith("/v1/"):
         return {"error": message}
     kind = "invalid_request_error" if status < 500 else "server_error"

@@ -11,6 +11,7 @@ from fastapi.responses import FileResponse
 from starlette.background import BackgroundTask
 
 from seesay.base.errors import UsageError
+from seesay.base.paths import safe_name
 from seesay.search.clips import cut_clip
 from seesay.serve.errors import NotFoundError
 from seesay.serve.media import media_type
@@ -41,7 +42,7 @@ def original(request: Request, item_id: int, download: bool = False) -> Response
     return FileResponse(
         path,
         media_type=kind or "application/octet-stream",
-        filename=_plain(Path(path).name),
+        filename=safe_name(Path(path).name),
         content_disposition_type="attachment" if download or kind is None else "inline",
         headers={"Cache-Control": "private, no-cache"},
     )
@@ -62,7 +63,7 @@ def clip(request: Request, item_id: int, start_s: Second, end_s: Second) -> Resp
     except BaseException:
         shutil.rmtree(folder)
         raise
-    name = f"{_plain(Path(path).stem)}-{start_s:.0f}s{made.path.suffix}"
+    name = f"{safe_name(Path(path).stem)}-{start_s:.0f}s{made.path.suffix}"
     return FileResponse(made.path, filename=name, background=BackgroundTask(shutil.rmtree, folder))
 
 
@@ -70,8 +71,3 @@ def _checked(item_id: int) -> int:
     if not 0 <= item_id < 2**63:
         raise NotFoundError(f"the library has no item {item_id}")
     return item_id
-
-
-def _plain(name: str) -> str:
-    """A name that a header can carry, even where it is not UTF-8 on disk."""
-    return name.encode("utf-8", "replace").decode()

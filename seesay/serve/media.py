@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from PIL import Image
 
 from seesay.base.errors import InputError, MissingExtraError
+from seesay.base.paths import json_path, show
 from seesay.inputs.quiet import QuietPillow
 from seesay.inputs.video import is_video, read_info
 from seesay.search.picture import show_item
@@ -63,7 +64,7 @@ def facts_of(path: str, mtime_ns: int) -> Facts:
 def describe(path: str) -> dict[str, Any]:
     """What every answer says of a file."""
     folder, name = os.path.split(path)
-    found: dict[str, Any] = {"path": path, "name": name, "folder": folder}
+    found: dict[str, Any] = {**json_path(path), "name": show(name), "folder": show(folder)}
     try:
         stat = Path(path).stat()
     except OSError:
@@ -106,21 +107,28 @@ class Thumbnails:
         """
         side_px = next((side for side in SIDES_PX if side >= side_px), SIDES_PX[-1])
         path = self._folder / f"{row.id}-{side_px}.jpg"
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(OSError):
             content = path.read_bytes()
-            os.utime(path)
+            with contextlib.suppress(OSError):  # a read-only disk: nothing is ever deleted there either
+                os.utime(path)
             return content
         with self._slots:
             out = io.BytesIO()
             show_item(row, side_px=side_px).save(out, "JPEG", quality=85)
-        self._keep(path, out.getvalue())
+        with contextlib.suppress(OSError):  # a full or read-only disk: it is made again the next time
+            self._keep(path, out.getvalue())
         return out.getvalue()
 
     def _keep(self, path: Path, content: bytes) -> None:
         self._folder.mkdir(exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=self._folder, suffix=".new", delete=False) as file:
-            file.write(content)
-        Path(file.name).replace(path)
+        file = tempfile.NamedTemporaryFile(dir=self._folder, suffix=".new", delete=False)  # noqa: SIM115
+        try:
+            with file:
+                file.write(content)
+            Path(file.name).replace(path)
+        except OSError:
+            Path(file.name).unlink(missing_ok=True)
+            raise
         self._num_made += 1
         if self._num_made % _CHECK_EVERY == 0:
             self.clean()

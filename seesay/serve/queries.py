@@ -7,7 +7,8 @@ import base64
 import binascii
 import io
 import os
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -23,6 +24,7 @@ from seesay.search.query import Query, Steps, Term
 
 MOST_HITS = 500
 _QUIET = QuietPillow()
+_SHOWN_BYTE = re.compile(r"\\x([89a-f][0-9a-f])")
 VectorOf = Callable[[int], NDArray[np.float32]]
 
 
@@ -131,13 +133,27 @@ def _refuse_large(content: bytes, most_pixels: int) -> None:
         raise InputError(f"a picture of {width_px} x {height_px} pixels; the service takes {most_pixels:,} at most")
 
 
-def check_under(under: str, roots: list[str]) -> str:
-    """A path that is at or below one that was indexed, so that nothing else can be asked about.
+def check_under(under: str, roots: Sequence[str], *, has: Callable[[str], bool]) -> str:
+    r"""A path that is at or below one that was indexed, so that nothing else can be asked about.
+
+    Args:
+        under: as an answer showed it: of a name that is not UTF-8, with `\xNN` for each byte of it that is not.
+        roots: what was indexed, as Python spells it.
+        has: whether the library has something at or below a path.
+
+    Returns:
+        The path as Python spells it.
 
     Raises:
         UsageError: it is not.
     """
-    path = os.path.normpath(under)
-    if not any(path == root or path.startswith(root.rstrip(os.sep) + os.sep) for root in roots):
+    spellings = dict.fromkeys([under, _SHOWN_BYTE.sub(lambda match: chr(0xDC00 + int(match[1], 16)), under)])
+    known = [path for path in map(os.path.normpath, spellings) if _is_below(path, roots)]
+    if not known:
         raise UsageError("under must be a folder or file that was indexed, or below one")
-    return path
+    # a backslash may also be a part of the name: then it is that, if the library has something there
+    return next((path for path in known[:-1] if has(path)), known[-1])
+
+
+def _is_below(path: str, roots: Sequence[str]) -> bool:
+    return any(path == root or path.startswith(root.rstrip(os.sep) + os.sep) for root in roots)

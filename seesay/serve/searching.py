@@ -26,7 +26,8 @@ from seesay.serve.service import Service, service_of
 router = APIRouter(prefix="/api")
 NUM_MARKS = 20
 
-Sentence = Annotated[str, Parameter(max_length=2000, description="a beach + snow - 2:people")]
+Sentence = Annotated[str, Parameter(max_length=2000, description="a beach + snow - 2:people, a door opens then a dog")]
+Within = Annotated[float | None, Parameter(gt=0, le=1e6, description="seconds between two steps of a sequence at most")]
 ItemId = Annotated[int, Place(ge=0, lt=2**63)]
 
 
@@ -41,10 +42,11 @@ def search_by_sentence(
     after: datetime | None = None,
     before: datetime | None = None,
     weak: bool = False,
+    within_s: Within = None,
 ) -> dict[str, Any]:
     """Search by what could be typed into a search box."""
     asked = AskedSearch(limit=limit, cursor=cursor, only=only, under=under, after=after, before=before, weak=weak)
-    return search(service_of(request), parse_sentence(q), asked)
+    return search(service_of(request), parse_sentence(q, within_s=within_s), asked)
 
 
 @router.post("/search")
@@ -88,9 +90,9 @@ def item(request: Request, item_id: ItemId) -> dict[str, Any]:
 
 
 @router.get("/items/{item_id}/marks")
-def marks(request: Request, item_id: ItemId, q: Sentence) -> dict[str, Any]:
+def marks(request: Request, item_id: ItemId, q: Sentence, within_s: Within = None) -> dict[str, Any]:
     """Where else in its video an item's query is met, best first."""
-    return _marks(service_of(request), item_id, parse_sentence(q))
+    return _marks(service_of(request), item_id, parse_sentence(q, within_s=within_s))
 
 
 @router.post("/items/{item_id}/marks")
@@ -104,17 +106,14 @@ def marks_by_terms(request: Request, item_id: ItemId, asked: AskedSearch) -> dic
 def heat_by_sentence(request: Request, item_id: ItemId, q: Sentence) -> dict[str, Any]:
     """Why it matched: the cosine of each part of the picture."""
     service = service_of(request)
-    return heat.of_item(service, service.item(item_id), parse_sentence(q))
+    return _heat(service, item_id, parse_sentence(q))
 
 
 @router.post("/items/{item_id}/heat")
 def heat_by_terms(request: Request, item_id: ItemId, asked: AskedSearch) -> dict[str, Any]:
     """The same for a query of terms."""
     service = service_of(request)
-    query = _query(service, asked)
-    if isinstance(query, Steps):
-        query = query.steps[0]
-    return heat.of_item(service, service.item(item_id), query)
+    return _heat(service, item_id, _query(service, asked))
 
 
 def search(service: Service, query: Query | Steps, asked: AskedSearch) -> dict[str, Any]:
@@ -125,7 +124,7 @@ def search(service: Service, query: Query | Steps, asked: AskedSearch) -> dict[s
     offset = int(asked.cursor or 0)
 
     def find(library: Library) -> tuple[list[Hit], float | None]:
-        under = None if asked.under is None else check_under(asked.under, library.roots())
+        under = None if asked.under is None else check_under(asked.under, library.roots(), has=library.has)
         found = library.search(
             known,
             limit=offset + asked.limit + 1,  # from the best on, which says whether anything matches
@@ -179,6 +178,11 @@ def _known(query: Query | Steps, service: Service) -> NDArray[np.float32] | Step
         return query.vector(service.encoder)
     steps = tuple(Query((Term(vector=step.vector(service.encoder)),)) for step in query.steps)
     return Steps(steps, query.within_s)
+
+
+def _heat(service: Service, item_id: int, query: Query | Steps) -> dict[str, Any]:
+    """Of a sequence, of its first step: that is the moment that a hit shows."""
+    return heat.of_item(service, service.item(item_id), query.steps[0] if isinstance(query, Steps) else query)
 
 
 def _marks(service: Service, item_id: int, query: Query | Steps) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from seesay.base.errors import LibraryError
-from seesay.base.paths import show
+from seesay.base.paths import json_path, show
 from seesay.search.library import Library
 from seesay.serve.service import service_of
 
@@ -19,7 +19,7 @@ router = APIRouter()
 def library(request: Request) -> dict[str, Any]:
     """What the library has, which model reads it, and whether it is being added to now."""
     service = service_of(request)
-    found: dict[str, Any] = {"folder": str(service.libraries.folder), "model": service.encoder.id}
+    found: dict[str, Any] = {"folder": show(str(service.libraries.folder)), "model": service.encoder.id}
     try:
         return found | service.libraries.use(_counts)
     except LibraryError:  # there is none yet
@@ -40,7 +40,11 @@ def errors(
         rows = []
     page = rows[offset : offset + limit]
     lines = [
-        {"path": show(row.path), "reason": row.reason, "seen_at": datetime.fromtimestamp(row.seen_at, UTC).isoformat()}
+        {
+            **json_path(row.path),
+            "reason": show(row.reason),
+            "seen_at": datetime.fromtimestamp(row.seen_at, UTC).isoformat(),
+        }
         for row in page
     ]
     return {"errors": lines, "count": len(rows)}
@@ -73,7 +77,7 @@ def _counts(opened: Library) -> dict[str, Any]:
         "num_files": counts.files,
         "num_images": counts.files - counts.videos,
         "num_videos": counts.videos,
-        "roots": opened.roots(),
+        "roots": [show(root) for root in opened.roots()],
         "indexing": indexing,
         "errors": {"count": counts.errors},
     }

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from seesay.base.arguments import list_of_strings
 from seesay.base.errors import UsageError
 from seesay.encoders.encoder import Encoder
 from seesay.inputs.pictures import Source
@@ -44,10 +45,11 @@ def build_classifier(
 
     Source: CLIP, arXiv:2103.00020, section 3.1.4: the ensemble is in embedding space, not in probabilities.
     """
+    labels, templates = list_of_strings("labels", labels), list_of_strings("templates", templates)
     if not labels:
         raise UsageError("no labels were given; name some, as in --labels cat,dog")
     if len(set(labels)) != len(labels):
-        twice = next(label for label in labels if list(labels).count(label) > 1)
+        twice = next(label for label in labels if labels.count(label) > 1)
         raise UsageError(f"the label {twice!r} is given twice")
     if not templates:
         raise UsageError("no template was given; leave it out for the default, 'a photo of a {}'")
@@ -84,6 +86,7 @@ def classify(
         UsageError: labels or templates that make no classifier.
         InputError: a picture or a sentence cannot be read.
     """
+    labels = list_of_strings("labels", labels)
     classifier_CE = build_classifier(encoder, labels, templates)
     return rank_labels(encoder, encoder.encode_images(images), labels, classifier_CE)
 

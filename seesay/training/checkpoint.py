@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from seesay.base.errors import DataError, MissingExtraError
+from seesay.base.errors import DataError, MissingExtraError, reason
 
 _NAME = re.compile(r"step-(\d{8})\.pt")
 BEST = "best.json"
@@ -54,8 +54,8 @@ class Checkpoints:
                 self._place.remove(_name(old))
         except OSError as error:
             raise DataError(
-                f"the checkpoint of step {step} cannot be written to {self._place}: {error}; earlier ones are as they "
-                "were: make room, and run it again to go on from the last"
+                f"the checkpoint of step {step} cannot be written to {self._place}: {reason(error)}; "
+                "earlier ones are as they were: make room, and run it again to go on from the last"
             ) from error
 
     def read(self, step: int | None = None) -> dict[str, Any] | None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from seesay.base.errors import DataError, MissingExtraError
+from seesay.base.errors import DataError, MissingExtraError, reason
 from seesay.training.config import TrainConfig, from_json
 from seesay.training.monitor import LOG, chance_loss, read_lines, read_log
 
@@ -84,7 +84,7 @@ def read_run(folder: Path) -> Run:
     except FileNotFoundError as error:
         raise DataError(f"{folder} is no run that has begun: there is no {LOG} in it") from error
     except (OSError, json.JSONDecodeError) as error:
-        raise DataError(f"{folder} cannot be read: {error}") from error
+        raise DataError(f"{folder} cannot be read: {reason(error)}") from error
     curves: dict[str, Curve] = {name: Curve([], []) for name in TRAINED}
     for line in lines:
         for name in TRAINED if "loss" in line else [name for name in line if name not in ("step", "seconds")]:

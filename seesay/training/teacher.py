@@ -25,7 +25,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from seesay.base.errors import DataError, InputError, UsageError
+from seesay.base.errors import DataError, InputError, UsageError, reason
 from seesay.data.loader import Batch
 from seesay.data.source import Damaged, Example, Pass, Source, number_of
 from seesay.encoders.bundle import TOKENIZER, Bundle, write_atomically
@@ -93,7 +93,7 @@ class Stored:
             self._images, self._texts = (_Rows(folder / side, int(facts["dim"])) for side in ("images", "texts"))
         except (OSError, ValueError, KeyError) as error:
             raise DataError(
-                f"{folder} holds no vectors of a teacher: {error}; write them with `seesay data embed`"
+                f"{folder} holds no vectors of a teacher: {reason(error)}; write them with `seesay data embed`"
             ) from error
 
     def __call__(self, batch: Batch) -> tuple[Tensor, Tensor]:

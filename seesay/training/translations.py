@@ -15,7 +15,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from seesay.base.errors import SeesayError
+from seesay.base.errors import SeesayError, reason
 
 LEAST_SHARED = 0.6
 """Emoji that two keywords must share, of the mean number that each stands with (Dice), to be taken for the same."""
@@ -52,7 +52,7 @@ def read_annotations(folder: Path, language: str) -> dict[str, tuple[str, tuple[
     try:
         entries = json.loads(path.read_text("utf-8"))["annotations"]["annotations"]
     except (OSError, ValueError, KeyError) as error:
-        raise SeesayError(f"{path} has no annotations of CLDR: {error}") from error
+        raise SeesayError(f"{path} has no annotations of CLDR: {reason(error)}") from error
     return {
         emoji: (entry["tts"][0], tuple(entry.get("default", ()))) for emoji, entry in entries.items() if "tts" in entry
     }

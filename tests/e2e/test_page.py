@@ -146,6 +146,54 @@ def test_a_sum_becomes_chips_whose_signs_flip_and_which_go(visit, address):
     assert page.locator(".chip .words").all_inner_texts() == ["a flower", "a building"]
 
 
+def test_then_finds_one_thing_after_another_in_a_video(visit, address):
+    page = visit(address)
+    sequence = '"a pagoda" then "a flower + a leaf"'
+
+    def asks_for_the_sequence(request):
+        asked = request.post_data_json if "/api/search" in request.url else None
+        return bool(asked) and (asked["terms"], asked["then"]) == (
+            [{"text": "a pagoda", "weight": 1}],
+            [[{"text": "a flower + a leaf", "weight": 1}]],
+        )
+
+    with page.expect_request(asks_for_the_sequence):
+        page.locator("#query").press_sequentially(sequence, delay=5)
+    # 3 s of the one and 3 s of the other: the best sequence goes over the cut
+    first = page.locator(".tile").first
+    playwright.expect(first).to_have_attribute("aria-label", re.compile("^film.*moment 0:0[0-2]–0:0[4-6]"))
+    page.get_by_role("button", name="Filters").click()
+    page.get_by_label("Steps within").fill("0.5")
+    page.get_by_label("Steps within").press("Enter")
+    playwright.expect(page.locator(".tile")).to_have_count(0)
+    page.reload()
+    playwright.expect(page.locator("#query")).to_have_value(sequence)
+    playwright.expect(page.get_by_label("Steps within")).to_have_value("0.5")
+    # the other way round nothing follows
+    page.get_by_role("button", name="Clear filters").click()
+    search(page, "a flower then a pagoda then a flower then a pagoda then a flower then a pagoda then a flower")
+    playwright.expect(page.locator(".tile")).to_have_count(0)
+
+
+def test_a_result_whose_drive_is_away_says_so(visit, address):
+    page = visit(address)
+
+    def pull_out(route):
+        answer = route.fetch()
+        found = answer.json()
+        nothing = {"size_bytes": None, "modified_at": None, "width_px": None, "height_px": None}
+        found["hits"] = [{**hit, **nothing, "out_of_reach": True} for hit in found["hits"]]
+        route.fulfill(response=answer, json=found)
+
+    page.route("**/api/search", pull_out)
+    search(page, "a flower")
+    playwright.expect(page.locator(".tile").first).to_have_attribute("aria-label", re.compile("out of reach"))
+    playwright.expect(page.locator(".tile .away").first).to_be_visible()
+    page.locator(".tile").first.click()
+    playwright.expect(page.get_by_text("its drive or share is not there now")).to_be_visible()
+    playwright.expect(page.get_by_text("0 bytes")).to_have_count(0)
+
+
 def test_reload_and_back_bring_the_query_again(visit, address):
     page = visit(address)
     search(page, "a flower")

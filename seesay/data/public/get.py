@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from seesay.base.errors import DataError, InputError
+from seesay.base.errors import DataError, InputError, reason
 from seesay.data.packages import default_cache
 from seesay.data.public import find_set
 from seesay.data.public.found import Found, PublicSet
@@ -88,7 +88,7 @@ def get(
         counts = {"train": len(divided.train), "held_out": len(divided.held_out), "left_out": dict(+reasons)}
         _write_json(folder / ABOUT, {**made, "is_complete": True, "terms": chosen.terms, **counts})
     except OSError as error:
-        raise DataError(f"{folder} cannot be written: {error}. Run it again to go on") from error
+        raise DataError(f"{folder} cannot be written: {reason(error)}. Run it again to go on") from error
     return folder / TRAIN
 
 
@@ -172,7 +172,7 @@ def _store(one: Found, folder: Path) -> NDArray[np.float32] | str:
         # from the file, so that a set made in two goes is the same as one made in one
         return look_of(open_picture(path))
     except InputError as error:
-        return f"cannot be read: {error}"
+        return f"cannot be read: {reason(error)}"
 
 
 def _on_square(picture: Image.Image) -> Image.Image:

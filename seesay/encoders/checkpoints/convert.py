@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from torch import Tensor
 
-from seesay.base.errors import BundleError, UnknownNameError, UsageError
+from seesay.base.errors import BundleError, UnknownNameError, UsageError, reason
 from seesay.encoders import recipes
 from seesay.encoders.bundle import Bundle, write_bundle
 from seesay.encoders.checkpoints import actionclip, hf_clip, hf_siglip, open_clip, openai, processor, words
@@ -195,7 +195,7 @@ def _say_what(
         except (KeyError, TypeError, ValueError, BundleError) as error:
             if is_told:  # a variant is named where a config is in words that we do not know
                 return None
-            raise BundleError(f"{config} describes no model that we have: {error}; name the variant") from error
+            raise BundleError(f"{config} describes no model that we have: {reason(error)}; name the variant") from error
     # a state dict that was taken out of an archive still has the archive's three counts
     if not is_hf and (is_torchscript(path) or "input_resolution" in state):
         return _Said(openai.infer_config(state), "clip", ("activation",))  # the heads are a rule of theirs, not a fact

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from seesay.base.errors import BundleError
+from seesay.base.errors import BundleError, reason
 
 # The first that is there is taken: open_clip's own names before transformers', where a folder has both,
 # and safetensors before pickles.
@@ -65,7 +65,7 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
-        raise BundleError(f"{path} cannot be read: {error}") from error
+        raise BundleError(f"{path} cannot be read: {reason(error)}") from error
     if not isinstance(content, dict):
         raise BundleError(f"{path} is no dictionary but {type(content).__name__}")
     return content

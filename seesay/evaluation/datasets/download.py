@@ -18,6 +18,7 @@ from urllib.parse import quote, urlsplit
 import filelock
 
 from seesay.base.errors import DataError
+from seesay.base.texts import read_text as read_file
 from seesay.evaluation.datasets.address import cache_folder
 
 TIMEOUT_S = 60
@@ -67,7 +68,7 @@ def read_text(url: str) -> str | None:
     """
     absent = place_of(f"{url}.absent")
     try:
-        return fetch(url).read_text("utf-8", errors="replace")
+        return read_file(fetch(url), errors="replace")
     except _NotThereError:
         absent.touch()  # for a day without a network: what was not there then need not be now
         return None

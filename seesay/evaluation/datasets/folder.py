@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from seesay.base.errors import DataError
+from seesay.base.texts import read_text
 from seesay.evaluation.dataset import Captions, Dataset
 from seesay.evaluation.datasets.address import (
     TEST_SPLITS,
@@ -100,7 +101,7 @@ def _captioned(folder: Path) -> tuple[list[Path], Captions] | None:
     owners: list[int] = []
     for file in files:
         text = file.with_suffix(".txt")
-        lines = text.read_text("utf-8", errors="replace").splitlines() if text.is_file() else []
+        lines = read_text(text, errors="replace").splitlines() if text.is_file() else []
         captions = [line.strip() for line in lines if line.strip()]
         if captions:
             texts += captions

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seesay.base.errors import DataError
+from seesay.base.errors import DataError, reason
+from seesay.base.texts import read_text
 from seesay.evaluation.catalog import Entry
 from seesay.evaluation.dataset import Labels
 from seesay.evaluation.prompts import find_prompts, imagenet_classes
@@ -27,9 +28,9 @@ def read_classes(folder: Path) -> tuple[str, ...] | None:
     if path is None:
         return None
     try:
-        lines = [line.strip() for line in path.read_text("utf-8-sig").rstrip().splitlines()]
+        lines = [line.strip() for line in read_text(path).rstrip().splitlines()]
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read: {error}") from error
+        raise DataError(f"{path} cannot be read: {reason(error)}") from error
     if not all(lines):
         raise DataError(
             f"{path} has no name for class {lines.index('')}; write one a line, in the order of the classes"

@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from seesay.base.errors import DataError
+from seesay.base.errors import DataError, reason
+from seesay.base.texts import read_text
 from seesay.data.table import CAPTION_COLUMNS, IMAGE_COLUMNS, as_captions, read_records
 from seesay.evaluation.dataset import Captions, Choices, Dataset, Labels
 from seesay.evaluation.datasets.address import (
@@ -177,9 +178,9 @@ def _read(path: Path) -> list[Row]:
     if path.suffix.lower() != ".json":
         return list(read_records(path))
     try:
-        raw = json.loads(path.read_text("utf-8"))
+        raw = json.loads(read_text(path))
     except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read: {error}") from error
+        raise DataError(f"{path} cannot be read: {reason(error)}") from error
     rows = list(raw.values()) if isinstance(raw, dict) else raw
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise DataError(f"{path} is no list of objects, and no object of objects as SugarCrepe's files are")

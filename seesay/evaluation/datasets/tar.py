@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seesay.base.errors import DataError
+from seesay.base.errors import DataError, reason
+from seesay.base.texts import decode_text
 from seesay.data.tars import expand
 from seesay.evaluation.dataset import Captions, Dataset
 from seesay.evaluation.datasets.address import Asked
@@ -137,7 +138,7 @@ def _members(tar: Path) -> Iterator[tuple[str, str, tarfile.TarInfo, Callable[[]
         raise DataError(f"{tar} is not there") from error
     except (tarfile.TarError, EOFError, OSError) as error:
         hint = "; it may be compressed, which leaves no way to read one picture: unpack it to a plain .tar"
-        raise DataError(f"{tar} cannot be read: {error}{hint if tar.suffix != '.tar' else ''}") from error
+        raise DataError(f"{tar} cannot be read: {reason(error)}{hint if tar.suffix != '.tar' else ''}") from error
 
 
 def _reader(archive: tarfile.TarFile, member: tarfile.TarInfo) -> Callable[[], bytes]:
@@ -173,7 +174,7 @@ def _read_numbers(found: list[bytes], where: str) -> tuple[NDArray[np.int64], tu
     """(N,) numbers, and the names where the labels are names."""
     if all(_NUMBER.fullmatch(one) for one in found):
         return np.array([int(one) for one in found], np.int64), None
-    names = [one.decode("utf-8", "replace").strip() for one in found]
+    names = [decode_text(one).strip() for one in found]
     if not all(names):
         raise DataError(f"{where} has an empty .cls: example {names.index('')}")
     classes = tuple(sorted(set(names)))
@@ -195,7 +196,7 @@ def _names_in_texts(index: Index, numbers: NDArray[Any]) -> tuple[str, ...] | No
         return None
     names: dict[int, str] = {}
     for number, members in zip(numbers.tolist(), index.beside, strict=True):
-        text = members[".txt"].decode("utf-8", "replace").strip()
+        text = decode_text(members[".txt"]).strip()
         if not text or "\n" in text or names.setdefault(number, text) != text:
             return None
     is_whole = sorted(names) == list(range(len(names))) and len(names) > 1
@@ -208,7 +209,7 @@ def _captions(index: Index, where: str) -> Captions | None:
     texts: list[str] = []
     owners: list[int] = []
     for number, content in enumerate(_all_of(index, ".txt", where)):
-        lines = [line for line in content.decode("utf-8", "replace").splitlines() if line.strip()]
+        lines = [line for line in decode_text(content).splitlines() if line.strip()]
         if not lines:
             raise DataError(f"{where} has no caption for {index.keys[number]}")
         texts += lines

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from seesay.base.errors import DataError
+from seesay.base.texts import read_text as read_file
 from seesay.evaluation.dataset import Dataset
 from seesay.evaluation.datasets.address import (
     TEST_SPLITS,
@@ -77,7 +78,7 @@ def _open_split(root: _Root, asked: Asked, split: str) -> Dataset:
 def _in_a_folder(folder: Path) -> _Root:
     def read(name: str) -> str | None:
         try:
-            return (folder / name).read_text("utf-8", errors="replace")
+            return read_file(folder / name, errors="replace")
         except OSError:
             return None
 

@@ -13,8 +13,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from seesay.base.errors import UnknownNameError, UsageError
+from seesay.base.errors import UnknownNameError, UsageError, reason
 from seesay.base.paths import ASSETS
+from seesay.base.texts import read_text
 
 GENERAL = ("a photo of a {}.",)
 """Where nothing else is known. Source: CLIP, arXiv:2103.00020, section 3.1.4."""
@@ -73,9 +74,9 @@ def read_templates(path: Path) -> Prompts:
         UsageError: it cannot be read, or a line has no place for the name.
     """
     try:
-        lines = path.read_text("utf-8-sig").splitlines()
+        lines = read_text(path).splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"the templates file {path} cannot be read: {error}") from error
+        raise UsageError(f"the templates file {path} cannot be read: {reason(error)}") from error
     return Prompts(name=path.stem, templates=check_templates([line.strip() for line in lines if line.strip()], path))
 
 

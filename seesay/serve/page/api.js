@@ -1,6 +1,6 @@
 /** The service's routes. An error carries the sentence that the service says. */
 
-import { fromDraft } from "./terms.js";
+import { fromDraft, toSteps } from "./terms.js";
 
 /**
  * @typedef {object} Hit
@@ -10,10 +10,11 @@ import { fromDraft } from "./terms.js";
  * @property {string} folder
  * @property {"image"|"moment"} kind
  * @property {number} score
- * @property {number} size_bytes
- * @property {string} modified_at
- * @property {number} width_px
- * @property {number} height_px
+ * @property {number|null} size_bytes null: the file cannot be reached
+ * @property {string|null} modified_at
+ * @property {number|null} width_px
+ * @property {number|null} height_px
+ * @property {boolean} [out_of_reach] its drive or share is not there now
  * @property {number} [duration_s]
  * @property {number} [start_s]
  * @property {number} [end_s]
@@ -58,17 +59,19 @@ export async function ask(path, { body, signal } = {}) {
   throw new ServiceError(sentence, answer.status);
 }
 
-/** The terms as they are sent. @param {import("./state.js").State} state */
-export const toTerms = (state) =>
-  [...state.terms, ...fromDraft(state.draft)].map(({ text, item, image, weight }) => {
-    if (text !== undefined) return { text, weight };
-    return item === undefined ? { image, weight } : { item, weight };
-  });
+/** The terms as they were typed. @param {import("./state.js").State} state */
+export const toTerms = (state) => [...state.terms, ...fromDraft(state.draft)];
 
 /** The body of a search. @param {import("./state.js").State} state */
 export function toBody(state) {
+  const [terms = [], ...then] = toSteps(toTerms(state)).map((step) => step.map(({ text, item, image, weight }) => {
+    if (text !== undefined) return { text, weight };
+    return item === undefined ? { image, weight } : { item, weight };
+  }));
   return {
-    terms: toTerms(state),
+    terms,
+    then,
+    within_s: then.length && state.within ? Number(state.within) : null,
     only: state.only || null,
     under: state.under || null,
     after: state.after ? `${state.after}T00:00:00` : null,

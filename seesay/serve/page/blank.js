@@ -27,7 +27,7 @@ export function createBlank({ onExample, onWeak }) {
     /** Nothing was asked. */
     showStart: () => show("start", () => [
       el("h2", {}, "What are you looking for?"),
-      el("p", {}, "Describe it, or drop a picture. Add and subtract with + and −."),
+      el("p", {}, "Describe it, or drop a picture. Add and subtract with + and −; write “then” for what follows in a video."),
       el("p", { class: "examples" }, ...EXAMPLES.map((sum) =>
         el("button", { type: "button", class: "plain", onclick: () => onExample(sum) }, sum))),
     ]),

@@ -1,8 +1,8 @@
-/** Kind, folder and date. */
+/** Kind, folder, date, and how near the steps of a sequence are. */
 
 import { byId, el } from "./dom.js";
 
-const NAMES = ["under", "after", "before"];
+const NAMES = ["under", "after", "before", "within"];
 
 /** @param {{onChange: (change: Partial<import("./state.js").State>) => void}} listeners */
 export function createFilters({ onChange }) {
@@ -26,7 +26,7 @@ export function createFilters({ onChange }) {
   for (const name of NAMES) byId(name).addEventListener("change", () => onChange({ [name]: byId(name).value }));
   more.addEventListener("click", () => open(fields.hidden));
   byId("no-filters").addEventListener("click", () => {
-    onChange({ only: "", under: "", after: "", before: "" });
+    onChange({ only: "", under: "", after: "", before: "", within: "" });
     more.focus();
   });
 

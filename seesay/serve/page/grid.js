@@ -80,12 +80,13 @@ export function createGrid(root, { onOpen, onNearEnd }) {
       "button",
       {
         type: "button", class: "tile", tabIndex: place === current ? 0 : -1, title: `${hit.name}\nscore ${hit.score.toFixed(3)}`,
-        "aria-label": `${hit.name}${when ? `, ${isMoment ? "moment " : ""}${when}` : ""}, score ${hit.score.toFixed(2)}`,
+        "aria-label": `${hit.name}${when ? `, ${isMoment ? "moment " : ""}${when}` : ""}${hit.out_of_reach ? ", out of reach" : ""}, score ${hit.score.toFixed(2)}`,
         onclick: () => { setCurrent(place); onOpen(place); },
         onfocus: () => setCurrent(place),
       },
       picture,
       when && el("span", { class: "when" }, isMoment && icon("play"), when),
+      hit.out_of_reach && el("span", { class: "away" }, "out of reach"),
       el("span", { class: "score" }, fill),
     );
     const item = el("li", { "aria-setsize": String(hits.length), "aria-posinset": String(place + 1) }, button);

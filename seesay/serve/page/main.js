@@ -18,7 +18,7 @@ import { count } from "./words.js";
 /** @typedef {import("./state.js").State} State */
 
 const TYPING_MS = 1500; // keys closer than this are one step of the history
-const ASKED = /** @type {const} */ (["terms", "draft", "only", "under", "after", "before", "weak"]);
+const ASKED = /** @type {const} */ (["terms", "draft", "only", "under", "after", "before", "within", "weak"]);
 
 let state = fromHash(location.hash);
 let typed_ms = -Infinity;
@@ -84,7 +84,7 @@ function showFirst(page) {
   byId("trouble").hidden = true;
   if (grid.hits().length && scrollY > 0) scrollTo(0, 0);
   grid.show(page.hits);
-  const hasFilters = Boolean(state.only || state.under || state.after || state.before);
+  const hasFilters = Boolean(state.only || state.under || state.after || state.before || state.within);
   if (page.hits.length) blank.hide();
   else if (library && !library.num_items) blank.showEmptyLibrary();
   else if (state.weak) blank.showNone(hasFilters);

@@ -98,8 +98,9 @@ export function createViewer({ onStep, onClosed, onMoreLike, onFolder, state }) 
   function makeFacts(hit, stage) {
     const facts = [
       ["Folder", el("button", { type: "button", class: "link", title: "Search in this folder only", onclick: () => { dialog.close(); onFolder(hit.folder); } }, hit.folder)],
-      ["Size", `${hit.width_px ? `${hit.width_px} × ${hit.height_px} px, ` : ""}${size(hit.size_bytes)}`],
-      ["Date", date(hit.modified_at)],
+      hit.out_of_reach && ["File", "out of reach: its drive or share is not there now"],
+      hit.size_bytes !== null && ["Size", `${hit.width_px ? `${hit.width_px} × ${hit.height_px} px, ` : ""}${size(hit.size_bytes)}`],
+      hit.modified_at !== null && ["Date", date(hit.modified_at)],
       hit.kind === "moment" && ["Moment", range(hit.start_s ?? 0, hit.end_s ?? 0)],
       hit.page !== undefined && ["Page", String(hit.page)],
       hit.score !== undefined && ["Score", hit.score.toFixed(3)],
@@ -137,7 +138,7 @@ export function createViewer({ onStep, onClosed, onMoreLike, onFolder, state }) 
       if (!isOn) return;
       const { signal } = asking;
       try {
-        const heat = await ask(`/api/items/${hit.id}/heat`, { body: { terms: toTerms(state()) }, signal });
+        const heat = await ask(`/api/items/${hit.id}/heat`, { body: toBody(state()), signal });
         if (button.getAttribute("aria-pressed") !== "true") return;
         paintLegend(scale);
         showHeat(hit, frame, heat);

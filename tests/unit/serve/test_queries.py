@@ -85,6 +85,11 @@ def test_what_is_misspelt_or_out_of_range_is_refused(fields):
         ("- people + 0.5:snow", [("people", -1), ("snow", 0.5)]),
         ("a t-shirt, black-and-white", [("a t-shirt, black-and-white", 1)]),
         ("C++ book", [("C++ book", 1)]),
+        ('"now and then" + 2:"salt - pepper"', [("now and then", 1), ("salt - pepper", 2)]),
+        ("“a man + a dog” - people", [("a man + a dog", 1), ("people", -1)]),
+        ('"a man + a dog', [("a man + a dog", 1)]),
+        ('a 5" disk + a pen', [('a 5" disk', 1), ("a pen", 1)]),
+        ("athens", [("athens", 1)]),
     ],
 )
 def test_a_sentence_says_what_to_add_and_what_to_take_away(sentence, expected):
@@ -95,6 +100,32 @@ def test_a_sentence_says_what_to_add_and_what_to_take_away(sentence, expected):
 def test_a_sentence_that_says_nothing_to_look_for_is_refused(sentence):
     with pytest.raises(UsageError):
         parse_sentence(sentence)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "expected"),
+    [
+        ('"a person opens a door" then "a dog runs in"', [["a person opens a door"], ["a dog runs in"]]),
+        ("a door then a dog + snow then a cat", [["a door"], ["a dog", "snow"], ["a cat"]]),
+        ('"now and then" then a “then”', [["now and then"], ["a then"]]),
+    ],
+)
+def test_then_in_a_sentence_makes_a_sequence(sentence, expected):
+    query = parse_sentence(sentence, within_s=10)
+    assert isinstance(query, Steps)
+    assert [[term.text for term in step.terms] for step in query.steps] == expected
+    assert query.within_s == 10
+
+
+@pytest.mark.parametrize("sentence", ["then", "a dog then", "then a dog", "a then then b", "a dog then - people"])
+def test_then_without_a_query_on_each_side_is_refused(sentence):
+    with pytest.raises(UsageError, match=r"`then` needs a query|something to look for"):
+        parse_sentence(sentence)
+
+
+def test_seconds_between_steps_need_a_sequence():
+    with pytest.raises(UsageError, match="need a sequence, as in"):
+        parse_sentence("a dog", within_s=3)
 
 
 def test_base64_comes_back_as_it_was():
@@ -121,8 +152,8 @@ def test_a_picture_is_opened(tmp_path):
 def test_under_stays_below_what_was_indexed():
     roots = ["/photos", "/films/one.mp4"]
     for inside in ("/photos", "/photos/", "/photos/2024", "/photos/2024/../2023", "/films/one.mp4"):
-        assert check_under(inside, roots).startswith(("/photos", "/films"))
+        assert check_under(inside, roots, has=bool).startswith(("/photos", "/films"))
     for outside in ("/", "/photos/..", "/photos/../etc", "/photosX", "photos", "", "/films"):
         with pytest.raises(UsageError, match="indexed"):
-            check_under(outside, roots)
-    assert check_under("/anything", ["/"]) == "/anything"
+            check_under(outside, roots, has=bool)
+    assert check_under("/anything", ["/"], has=bool) == "/anything"

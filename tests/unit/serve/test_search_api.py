@@ -186,3 +186,22 @@ def test_what_is_added_while_the_service_runs_is_found(serve, tmp_path):
                 library.add(tmp_path / "photos")
             assert len(client.get("/api/search", params={"q": "red", "weak": True}).json()["hits"]) == count
             assert client.get("/api/library").json()["num_items"] == count
+
+
+def test_a_sentence_with_then_finds_a_sequence(client):
+    asked = {"terms": [{"text": "red"}], "then": [[{"text": "blue"}]]}
+    by_terms = client.post("/api/search", json=asked).json()["hits"]
+    by_sentence = client.get("/api/search", params={"q": "red then blue"}).json()["hits"]
+    assert by_sentence == by_terms
+    best = by_sentence[0]
+    assert best["name"] == "film.mp4"
+    first_s, second_s = best["steps_s"]
+    assert first_s < 2 <= second_s  # 2 s of red, then blue
+    none = client.get("/api/search", params={"q": "red then blue", "within_s": 0.5}).json()["hits"]
+    assert none == []  # a moment a second
+    marks = client.get(f"/api/items/{best['id']}/marks", params={"q": "red then blue"})
+    assert marks.json()["moments"][0]["start_s"] == best["start_s"]
+    assert client.get(f"/api/items/{best['id']}/heat", params={"q": "red then blue"}).status_code == 200
+    refused = client.get("/api/search", params={"q": "red", "within_s": 3})
+    assert refused.status_code == 422
+    assert "need a sequence" in refused.json()["error"]
