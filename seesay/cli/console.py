@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import json
+import logging
 import os
 import re
 import shlex
@@ -120,6 +121,14 @@ def plain(text: str) -> str:
     Names and captions of files may hold anything: colours, another window title, a line that looks like a result.
     """
     return show(UNSAFE.sub(_escape, text))
+
+
+class PlainFormatter(logging.Formatter):
+    """Messages of the log as lines that command no terminal: they may name files."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """See logging."""
+        return plain(super().format(record))
 
 
 def quoted(path: str | bytes) -> str:

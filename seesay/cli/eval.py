@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from seesay.base.errors import UnknownNameError, UsageError
-from seesay.cli.console import JsonOption, load_encoder, say, write, write_json
+from seesay.cli.console import JsonOption, load_encoder, plain, say, write, write_json
 
 if TYPE_CHECKING:
     from seesay.encoders.ready import BundleEncoder
@@ -281,5 +281,7 @@ class _Bar:
     def update(self, what: str, progress: "Progress") -> None:
         """Show how far it is."""
         if what not in self._tasks:
-            self._tasks[what] = self._progress.add_task(f"{self._model}: {what}", total=progress.total)
+            self._tasks[what] = self._progress.add_task(
+                plain(f"{self._model}: {what}").replace("[", r"\["), total=progress.total
+            )
         self._progress.update(self._tasks[what], completed=progress.done, total=progress.total)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seesay.cli.console import JsonOption, say, write, write_json
+from seesay.cli.console import JsonOption, plain, say, write, write_json
 
 if TYPE_CHECKING:
     from seesay.encoders.facts import Facts
@@ -131,7 +131,7 @@ class PullBar:
         """Show how far it is."""
         self._progress.update(
             self._task,
-            description=f"{progress.stage} {progress.what}",
+            description=plain(f"{progress.stage} {progress.what}").replace("[", r"\["),
             completed=progress.done_bytes,
             total=progress.total_bytes,
         )

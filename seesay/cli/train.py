@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from seesay.base.errors import UsageError
-from seesay.cli.console import say, write
+from seesay.cli.console import PlainFormatter, say, write
 
 
 def train(
@@ -45,7 +45,7 @@ def train(
     if out is None:
         raise UsageError("name the folder of the run with --out")
     logger, handler = logging.getLogger("seesay"), logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("seesay: %(message)s"))
+    handler.setFormatter(PlainFormatter("seesay: %(message)s"))
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     bundle = run(config, out, evaluate=measures_on(held_out, zero_shot), show=say)

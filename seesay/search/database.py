@@ -23,6 +23,7 @@ from seesay.base.errors import LibraryBusyError, LibraryError, SchemaError, Sees
 from seesay.search import schema
 
 BUSY_TIMEOUT_S = 30.0  # a reader that checkpoints may hold the file for a moment
+DISK_FULL: Final = "its disk is full"
 NO_ROOM_BYTES = 1 << 16  # the index of a WAL alone takes half of it
 FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
@@ -129,7 +130,7 @@ class Database:
                     # There may be no room for the index of a WAL, which even reading needs.
                     if _size(self.path) == 0 or _code(error) not in _CANNOT_WRITE:
                         raise
-                    self.read_only = "its disk is full" if _is_full(self.path.parent) else "it cannot be written here"
+                    self.read_only = DISK_FULL if _is_full(self.path.parent) else "it cannot be written here"
             return self._open_to_read()
 
     def _open_to_read(self) -> sqlite3.Connection:

@@ -16,7 +16,7 @@ import filelock
 import numpy as np
 
 from seesay.base.errors import LibraryBusyError, LibraryError
-from seesay.search.database import Database, disk_error, exists, translated
+from seesay.search.database import DISK_FULL, Database, disk_error, exists, translated
 from seesay.search.items import UNDER, Items, under
 from seesay.search.left_out import LeftOut
 from seesay.search.renewal import Renewal
@@ -78,10 +78,9 @@ class Store:
             LibraryBusyError: another process is.
         """
         if self.read_only:
-            raise LibraryError(
-                f"nothing can be added to the library {self.folder}: {self.read_only}; mend that, "
-                "or name another with --library"
-            )
+            is_full = self.read_only == DISK_FULL
+            cure = "make room and run it again" if is_full else "mend that, or name another with --library"
+            raise LibraryError(f"nothing can be added to the library {self.folder}: {self.read_only}; {cure}")
         lock = filelock.FileLock(self.folder / LOCK, timeout=0)
         try:
             lock.acquire()

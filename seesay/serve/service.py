@@ -140,9 +140,10 @@ def service_of(request: Request) -> Service:
 
 def _model_of(folder: Path) -> str:
     """The name of the model that made a library; the starter where there is no library."""
+    from seesay.search.database import exists
     from seesay.search.store import DATABASE
 
-    if not (folder / DATABASE).is_file():
+    if not exists(folder / DATABASE):
         return "starter"
     with Library.open(folder, create=False) as library:
         return (library.model_id or "starter").partition("@")[0]

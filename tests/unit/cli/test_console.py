@@ -2,6 +2,7 @@
 
 import io
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -23,6 +24,8 @@ def test_no_line_commands_a_terminal_or_becomes_two(name, capsys):
         assert all(line.isprintable() for line in lines.splitlines())
         assert len(lines.splitlines()) == lines.count("\n")
     assert console.plain(name).isprintable()
+    record = logging.LogRecord("seesay", logging.WARNING, "", 0, "left out %s", (name,), None)
+    assert console.PlainFormatter("seesay: %(message)s").format(record).isprintable()
 
 
 def test_names_of_every_language_are_left_as_they_are():

@@ -139,6 +139,8 @@ def test_a_full_disk_keeps_what_was_committed_and_can_be_searched(photos, encode
         with Library.open(folder, encoder=encoder) as library:
             assert len(library.search("red", limit=500)) == kept
             assert not list(folder.glob("matrix*.new"))
+            with pytest.raises(LibraryError, match="full; make room and run it again"):
+                library.add(photos)
         filler.unlink()
         resize(4096)
         with Library.open(folder, encoder=encoder) as library:
