@@ -169,12 +169,14 @@ _HEVC_FRAME = (
 )
 
 
-def heic(*, quarter_turns: int = 0) -> bytes:
-    """A HEIC that asks to be turned anticlockwise as often as said."""
+def box(kind: bytes, *parts: bytes) -> bytes:
+    """A box of HEIC, MP4 and others: its length, its kind, its content."""
+    content = b"".join(parts)
+    return struct.pack(">I", len(content) + 8) + kind + content
 
-    def box(kind: bytes, *parts: bytes) -> bytes:
-        content = b"".join(parts)
-        return struct.pack(">I", len(content) + 8) + kind + content
+
+def heic(*, quarter_turns: int = 0, exif: bytes = b"") -> bytes:
+    """A HEIC that asks to be turned anticlockwise as often as said, and may hold an EXIF block beginning as a TIFF."""
 
     def full(kind: bytes, version: int, *parts: bytes) -> bytes:
         return box(kind, bytes([version, 0, 0, 0]), *parts)
@@ -185,6 +187,7 @@ def heic(*, quarter_turns: int = 0) -> bytes:
         decoder += struct.pack(">BHH", 0x80 | number, 1, len(unit)) + unit
     frame = bytes.fromhex(_HEVC_FRAME)
     data = struct.pack(">I", len(frame)) + frame
+    block = bytes(4) + exif if exif else b""
     properties = [
         box(b"hvcC", decoder),
         full(b"ispe", 0, struct.pack(">II", 64, 64)),
@@ -195,17 +198,25 @@ def heic(*, quarter_turns: int = 0) -> bytes:
     brands = box(b"ftyp", b"heic", bytes(4), b"mif1heic")
 
     def meta(offset: int) -> bytes:
+        places = struct.pack(">HHHII", 1, 0, 1, offset, len(data))
+        items = [full(b"infe", 2, struct.pack(">HH", 1, 0), b"hvc1\0")]
+        references = []
+        if block:  # a second item, which describes the first
+            places += struct.pack(">HHHII", 2, 0, 1, offset + len(data), len(block))
+            items.append(full(b"infe", 2, struct.pack(">HH", 2, 0), b"Exif\0"))
+            references.append(full(b"iref", 0, box(b"cdsc", struct.pack(">HHH", 2, 1, 1))))
         return full(
             b"meta",
             0,
             full(b"hdlr", 0, bytes(4), b"pict", bytes(13)),
             full(b"pitm", 0, struct.pack(">H", 1)),
-            full(b"iloc", 0, b"\x44\0", struct.pack(">HHHHII", 1, 1, 0, 1, offset, len(data))),
-            full(b"iinf", 0, struct.pack(">H", 1), full(b"infe", 2, struct.pack(">HH", 1, 0), b"hvc1\0")),
+            full(b"iloc", 0, b"\x44\0", struct.pack(">H", len(items)), places),
+            full(b"iinf", 0, struct.pack(">H", len(items)), *items),
+            *references,
             box(b"iprp", box(b"ipco", *properties), full(b"ipma", 0, links)),
         )
 
-    return brands + meta(len(brands) + len(meta(0)) + 8) + box(b"mdat", data)
+    return brands + meta(len(brands) + len(meta(0)) + 8) + box(b"mdat", data + block)
 
 
 # --- colour profiles -------------------------------------------------------------------------------------------------

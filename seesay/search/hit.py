@@ -1,6 +1,7 @@
 """A result of a search: a picture, or a range of a video."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from seesay.search.rows import Box
@@ -24,6 +25,10 @@ class Hit:
     """Of the frame that fits best; of a sequence that of its first step."""
     steps_s: tuple[float, ...] = ()
     """Of a sequence, the time of each step."""
+    taken: datetime | None = None
+    """When the file was taken, in the local time zone; None where it does not say."""
+    also: tuple[str, ...] = ()
+    """Other files that are the same picture to a person: copies, the camera original, the film of a Live Photo."""
 
     @property
     def kind(self) -> str:
@@ -39,7 +44,16 @@ class Hit:
             found["steps_s"] = list(self.steps_s)
         if self.box is not None:
             found["box"] = self.box._asdict()
+        if self.taken is not None:
+            found["taken"] = self.taken.isoformat()
+        if self.also:
+            found["also"] = list(self.also)
         return found
+
+
+def to_time(time_ns: int) -> datetime:
+    """Nanoseconds since 1970 as a local time."""
+    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=time_ns // 1000)).astimezone()
 
 
 def clock(seconds: float) -> str:

@@ -361,6 +361,7 @@ def _parts(chunks: Sequence[Chunk], items: Sequence[Sequence[NewItem]]) -> Itera
             digest=first.digest,
             items=[item for _, own in of_file for item in own],
             detail=first.detail,
+            taken_ns=first.taken_ns,
             is_first=first.is_first,
             position_s=last.next_s,
             problem=last.problem,

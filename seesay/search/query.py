@@ -15,6 +15,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,6 +106,20 @@ class Steps:
             raise UsageError('a sequence needs two queries, as in `"a door opens" then "a dog runs in"`')
         if self.within_s is not None and not (math.isfinite(self.within_s) and self.within_s > 0):
             raise UsageError(f"within must be a positive number of seconds, got {self.within_s!r}")
+
+
+Asked: TypeAlias = str | Path | Query | Steps | NDArray[np.float32]
+"""What can be searched for: a text, the path of a picture, a sum of both, a sequence, or an (E,) vector."""
+
+
+def texts_of(asked: Asked) -> list[str]:
+    """The texts in it, also of what should not be there."""
+    if isinstance(asked, str):
+        return [asked]
+    if not isinstance(asked, Query | Steps):
+        return []
+    steps = asked.steps if isinstance(asked, Steps) else (asked,)
+    return [term.text for step in steps for term in step.terms if term.text is not None]
 
 
 def parse(words: Sequence[str], *, within_s: float | None = None) -> Query | Steps:

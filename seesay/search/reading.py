@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from seesay.base.errors import InputError, MissingExtraError
+from seesay.inputs.dates import read_taken_ns
 from seesay.inputs.pictures import open_picture
 from seesay.inputs.transform import ImageTransform
 from seesay.inputs.video import Frame, is_video, map_frames, read_info
@@ -63,6 +64,8 @@ class Chunk:
     digest: bytes
     pieces: tuple[Piece, ...]
     detail: str
+    taken_ns: int | None = None
+    """When the file was taken, as it says, in nanoseconds since 1970; of its first chunk."""
     times_s: tuple[float, float, float] | None = None
     """Start, end and time of the frame, of a moment."""
     is_first: bool = True
@@ -142,7 +145,8 @@ def read_picture(wanted: Wanted, known: frozenset[bytes], transform: ImageTransf
         target_px = tiles.decode_px(transform.target_px) if has_tiles else transform.target_px
         picture = open_picture(os.fsdecode(wanted.path), target_px=target_px)
         pieces = tuple(_pieces(picture, transform, has_tiles=has_tiles))
-        chunk = Chunk(wanted=wanted, digest=digest, pieces=pieces, detail=wanted.detail.of_picture)
+        taken_ns = read_taken_ns(os.fsdecode(wanted.path))
+        chunk = Chunk(wanted=wanted, digest=digest, pieces=pieces, detail=wanted.detail.of_picture, taken_ns=taken_ns)
         return Read(wanted=wanted, digest=digest, chunk=chunk)
     except (OSError, InputError, MissingExtraError) as error:
         return Read(wanted=wanted, error=error_row(wanted, error))
@@ -232,6 +236,7 @@ def _chunk(wanted: Wanted, digest: bytes, seen: _Seen, *, end_s: float, is_first
         digest=digest,
         pieces=seen.pieces,
         detail=wanted.detail.to_text(),
+        taken_ns=read_taken_ns(os.fsdecode(wanted.path)) if is_first else None,
         times_s=(seen.start_s, end_s, seen.time_s),
         is_first=is_first,
         next_s=end_s,
