@@ -11,6 +11,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cached_property
 from itertools import islice
 
 import numpy as np
@@ -23,6 +24,7 @@ from seesay.encoders.bundle import TOKENIZER, Bundle
 from seesay.encoders.cache import LIMIT_BYTES, TextCache
 from seesay.encoders.encoder import Pixels, Vectors
 from seesay.encoders.packing import pack
+from seesay.encoders.words import Words
 from seesay.inputs.pictures import Source, open_picture
 from seesay.inputs.tokenizer import Tokenizer, Tokens, check_texts
 from seesay.inputs.transform import ImageTransform
@@ -83,6 +85,21 @@ class BundleEncoder:
     def least_cosine(self, num_pictures: int) -> float | None:
         """When the best of so many pictures for a text is below this, probably none shows it; None: nobody knows."""
         return self.bundle.least_cosine(num_pictures)
+
+    def unknown_words(self, text: str) -> list[str]:
+        """The words of a text that the model does not know, as they are written there.
+
+        None where the bundle has no list of words.
+
+        Raises:
+            BundleError: the bundle's list cannot be read.
+        """
+        words = self._words
+        return [] if words is None else words.unknown(text)
+
+    @cached_property
+    def _words(self) -> Words | None:
+        return Words.read(self.bundle.folder, self.bundle.folder / TOKENIZER)
 
     def encode_pixels(self, pixels: Pixels) -> Vectors:
         """Pictures that went through `transform` already.

@@ -65,6 +65,8 @@ def answer(
         least=least if is_whole else options.min_score,
     )
     is_match = bool(hits) and (least is None or hits[0].score >= least)
+    num_allowed = len(items) if allowed is None else len(allowed)
+    is_held_back = not (is_match or options.weak or options.min_score is not None or least is None) and num_allowed > 0
     if not is_match and not options.weak:
         hits = []
     if options.sort == "date":
@@ -76,7 +78,8 @@ def answer(
         has_more=len(hits) > options.offset + options.limit,
         is_match=bool(page) and is_match,
         least_cosine=least_cosine,
-        why_none=None if hits else why_none(options, len(items) if allowed is None else len(allowed)),
+        why_none=None if hits else why_none(options, num_allowed),
+        is_held_back=is_held_back,
     )
 
 
@@ -147,7 +150,7 @@ def why_none(options: Options, num_allowed: int) -> str:
     where = " there" if options.places else " in the library"
     if options.after is None and options.before is None:
         return f"there is {what}{where}"
-    since = None if options.after is None else f"at {_said(options.after)} or later"
+    since = None if options.after is None else f"since {_said(options.after)}"
     until = None if options.before is None else f"before {_said(options.before)}"
     return f"{what}{where} was taken or changed {' and '.join(filter(None, (since, until)))}"
 

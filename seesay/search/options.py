@@ -77,3 +77,5 @@ class Found:
     """That score; None where nobody knows it."""
     why_none: str | None = None
     """Why there is no hit at all, in words."""
+    is_held_back: bool = False
+    """There are hits, which are not shown because probably none of them matches; `weak` shows them."""
