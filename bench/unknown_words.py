@@ -9,8 +9,8 @@
   like the commonest word; the captions of photographs count words as often as they are written.
 * Slips: of WordNet's nouns that are also tokens, so common ones, with one letter left out, added or replaced, or two
   swapped. A slip that is a word itself cannot be told, and counts as missed.
-* Other languages: the seventeen animals and things below, in languages that the starter was not taught. Some are spelt as
-  a word of English, or of a language that it was taught.
+* Other languages: the seventeen animals and things below, in languages that the starter was not taught. Some are spelt
+  as a word of English, or of a language that it was taught.
 """
 
 import argparse

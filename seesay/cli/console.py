@@ -56,6 +56,12 @@ def write_paths(paths: Iterable[str], *, end: bytes) -> None:
     sys.stdout.buffer.flush()
 
 
+def name_unknown(words: list[str]) -> str:
+    """A sentence that names words which the model does not know."""
+    named = ", ".join(f"`{word}`" for word in words)
+    return f"{named} is not a word this model knows" if len(words) == 1 else f"{named} are not words this model knows"
+
+
 def check_png(path: Path) -> None:
     """Refuse what no PNG can be written to, before the work is done.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from seesay.cli.console import NOTHING_FOUND, LibraryOption, load_encoder, plural, say, write, write_paths
+from seesay.cli.console import NOTHING_FOUND, LibraryOption, load_encoder, name_unknown, plural, say, write, write_paths
 from seesay.cli.piped import read_piped
 
 if TYPE_CHECKING:
@@ -136,12 +136,6 @@ def search(
         raise typer.Exit(NOTHING_FOUND)
     if export is not None:
         _export(found.hits, export, " ".join(query))
-
-
-def name_unknown(words: list[str]) -> str:
-    """A sentence that names words which the model does not know."""
-    named = ", ".join(f"`{word}`" for word in words)
-    return f"{named} is not a word this model knows" if len(words) == 1 else f"{named} are not words this model knows"
 
 
 def _print(hits: "list[Hit]", options: "Options", *, as_json: bool, end: bytes | None) -> None:

@@ -20,7 +20,7 @@ from PIL import Image
 from seesay.base.errors import LibraryError, ModelMismatchError, UnknownNameError, UsageError
 from seesay.base.paths import default_library
 from seesay.encoders import load
-from seesay.encoders.encoder import Calibrated, Encoder, KnowsWords
+from seesay.encoders.encoder import Calibrated, Encoder
 from seesay.search import index
 from seesay.search.detail import Detail
 from seesay.search.finding import answer
@@ -29,7 +29,7 @@ from seesay.search.items import Only
 from seesay.search.matrix import Matrix
 from seesay.search.options import Found, Options, Place, Sort
 from seesay.search.picture import show_item
-from seesay.search.query import Asked, Query, Steps, Term, texts_of
+from seesay.search.query import Asked, Query, Steps, Term, unknown_words
 from seesay.search.ranking import PER_VIDEO
 from seesay.search.rows import Counts, ErrorRow, ItemRow, Moments
 from seesay.search.store import Store
@@ -249,13 +249,11 @@ class Library:
             )
 
     def unknown_words(self, query: Asked) -> list[str]:
-        """Words of a query's texts that the model does not know, as they were written; none where nobody can tell.
+        """Words of a query's texts that the model does not know, each once, as they were written.
 
-        A model tells that was given the words it knows (`KnowsWords`); of those here that is the starter.
+        None where nobody can tell: a model tells that was given the words it knows (`KnowsWords`), today the starter.
         """
-        if not isinstance(self.encoder, KnowsWords):
-            return []
-        return list(dict.fromkeys(word for text in texts_of(query) for word in self.encoder.unknown_words(text)))
+        return unknown_words(query, self.encoder)
 
     def thumbnail(self, item_id: int, *, side_px: int = 256) -> Image.Image:
         """A small picture of an item: the photograph, the frame of a moment, or the part of it that a tile shows.

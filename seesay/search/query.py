@@ -15,6 +15,7 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from pathlib import Path
 from typing import TypeAlias
 
@@ -23,9 +24,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from seesay.base.errors import UsageError
-from seesay.encoders.encoder import Encoder
+from seesay.encoders.encoder import Encoder, KnowsWords
+from seesay.encoders.looking import look_at
 from seesay.inputs.pictures import PICTURE_SUFFIXES
-from seesay.inputs.video import VIDEO_SUFFIXES, Uniform, frames, is_video
+from seesay.inputs.video import VIDEO_SUFFIXES
 
 _WEIGHT = re.compile(r"(\d+(?:\.\d*)?|\.\d+):(?=.)", re.DOTALL)
 THEN = "then"
@@ -81,7 +83,7 @@ class Query:
             if term.vector is not None:
                 total += term.weight * term.vector
             elif term.image is not None:
-                total += term.weight * _look_at(term.image, encoder)
+                total += term.weight * look_at(term.image, encoder)
             elif term.text is not None:
                 total += term.weight * encoder.encode_texts([term.text])[0]
         length = float(np.linalg.norm(total))
@@ -122,6 +124,16 @@ def texts_of(asked: Asked) -> list[str]:
         return []
     steps = asked.steps if isinstance(asked, Steps) else (asked,)
     return [term.text for step in steps for term in step.terms if term.text is not None]
+
+
+def unknown_words(asked: Asked, encoder: Encoder) -> list[str]:
+    """Words of a query's texts that the model does not know, each once, as they were written.
+
+    None where nobody can tell: a model tells that was given the words it knows (`KnowsWords`), today the starter.
+    """
+    if not isinstance(encoder, KnowsWords):
+        return []
+    return list(dict.fromkeys(word for text in texts_of(asked) for word in encoder.unknown_words(text)))
 
 
 def parse(
@@ -166,7 +178,7 @@ def parse_query(words: Sequence[str], *, piped: Callable[[], Image.Image] | None
     """
     terms: list[Term] = []
     sign: float | None = 1.0  # None: the last word may still grow
-    for word, following in zip(words, [*words[1:], None], strict=True):
+    for word, following in zip_longest(words, words[1:]):
         is_piped = word == PIPED and sign is not None and (following is None or following in _OPERATORS)
         if word in _OPERATORS and not (is_piped and piped is not None):
             if sign is not None and terms:
@@ -209,16 +221,6 @@ def _text_term(text: str, weight: float) -> Term:
     if not text.strip():
         raise UsageError("a text of the query is empty")
     return Term(text=text.strip(), weight=weight)
-
-
-def _look_at(image: Path | Image.Image, encoder: Encoder) -> NDArray[np.float32]:
-    """(E,) of a picture, or of a video the mean of its frames, of length 1 again."""
-    if isinstance(image, Image.Image) or not is_video(image):
-        (vector,) = encoder.encode_images([image])
-        return np.asarray(vector)
-    shown = frames(image, Uniform(count=8), size_px=encoder.transform.target_px)
-    mean = np.mean(encoder.encode_images([frame.image for frame in shown]), axis=0)
-    return np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-6), np.float32)
 
 
 def _term(word: str, sign: float, piped: Callable[[], Image.Image] | None) -> Term:

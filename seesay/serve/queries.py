@@ -6,7 +6,6 @@
 import base64
 import binascii
 import io
-import os
 from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Literal
@@ -19,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from seesay.base.errors import InputError, UsageError
 from seesay.inputs.pictures import examine_picture
 from seesay.inputs.quiet import QuietPillow
+from seesay.search.options import Options
 from seesay.search.query import Query, Steps, Term
 
 MOST_HITS = 500
@@ -41,6 +41,7 @@ class AskedTerm(Asked):
     weight: Annotated[float, Field(ge=-100, le=100, allow_inf_nan=False, description="negative: unlike it")] = 1.0
 
 
+Place = Annotated[str, Field(max_length=4096)]
 Terms = Annotated[list[AskedTerm], Field(max_length=16)]
 
 
@@ -53,10 +54,37 @@ class AskedSearch(Asked):
     limit: Annotated[int, Field(ge=1, le=MOST_HITS)] = 60
     cursor: Annotated[str | None, Field(pattern=r"^\d{1,9}$", description="of the page before")] = None
     only: Literal["image", "video"] | None = None
-    under: Annotated[str | None, Field(max_length=4096, description="only files at or below this path")] = None
-    after: datetime | None = None
+    under: Annotated[
+        Place | Annotated[list[Place], Field(max_length=100)] | None,
+        Field(description="only files at or below this path, or these"),
+    ] = None
+    after: Annotated[datetime | None, Field(description="taken, or changed where a file does not say it")] = None
     before: datetime | None = None
     weak: Annotated[bool, Field(description="also where probably nothing matches")] = False
+    sort: Annotated[Literal["score", "date"], Field(description="date: of all that match the newest first")] = "score"
+    min_score: Annotated[
+        float | None, Field(allow_inf_nan=False, description="only hits with this cosine; not the calibration's")
+    ] = None
+    all: Annotated[bool, Field(description="copies and pairs as hits of their own")] = False
+
+    def to_options(self) -> Options:
+        """What the library takes.
+
+        Raises:
+            UsageError: a value without meaning.
+        """
+        return Options(
+            limit=self.limit,
+            offset=int(self.cursor or 0),
+            under=self.under,
+            after=self.after,
+            before=self.before,
+            only=self.only,
+            weak=self.weak,
+            sort=self.sort,
+            min_score=self.min_score,
+            is_grouped=not self.all,
+        )
 
 
 def to_query(asked: AskedSearch, vector_of: VectorOf, upload: Callable[[bytes], Image.Image]) -> Query | Steps:
@@ -129,15 +157,3 @@ def _refuse_large(content: bytes, most_pixels: int) -> None:
         return  # whoever reads it says why not, and has limits of its own
     if width_px * height_px > most_pixels:
         raise InputError(f"a picture of {width_px} x {height_px} pixels; the service takes {most_pixels:,} at most")
-
-
-def check_under(under: str, roots: list[str]) -> str:
-    """A path that is at or below one that was indexed, so that nothing else can be asked about.
-
-    Raises:
-        UsageError: it is not.
-    """
-    path = os.path.normpath(under)
-    if not any(path == root or path.startswith(root.rstrip(os.sep) + os.sep) for root in roots):
-        raise UsageError("under must be a folder or file that was indexed, or below one")
-    return path

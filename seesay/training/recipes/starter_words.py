@@ -20,15 +20,16 @@ WORDNET = Package(registry="debian", name="wordnet-base")
 PARTS_OF_SPEECH = ("noun", "verb", "adj", "adv")
 
 YOUNGER = """
-airbag app apps bandana barista beatboxing bibimbap biryani bitcoin blog blogger bodyboard bodysurf bokeh bruschetta
-burrata cannoli capoeira caprese ceviche chai chia churro ciabatta cosplay cosplayer crocs crossfit deadlift dirndl
-dodgeball dreadlocks ebike ebook edamame emoji emoticon falafel fidget focaccia freerunning geocaching gif
-goldendoodle gopro hashtag hoodie hoverboard hummus inbox ipad iphone jetski jpeg kimchi kitesurf kitesurfer
-kombucha labradoodle latte leggings livestream longboard macchiato matcha meme minivan mojito naan nacho netbook
-onesie paddleboard pesto pho photobomb photobooth photoshop podcast pokemon quinoa rollerblade saree screenshot
-segway selfie shiitake skatepark slackline smartphone smartwatch smoothie snapchat snowcat sriracha sudoku tapas
-taser timelapse tiramisu toolbar tortellini touchpad touchscreen tshirt twerk ukulele unbox vape vlog vlogger
-vuvuzela wakeboard webcam webpage whiteboard wifi windsurf wok youtube zipline zumba
+airbag app apps bandana barista bartend beatboxing bibimbap biryani bitcoin blog blogger bodyboard bodysurf bokeh
+bruschetta burrata cannoli capoeira caprese carpaccio ceviche chai chia churro ciabatta cosplay cosplayer crocs
+croque crossfit deadlift didgeridoo dirndl dodgeball dreadlocks ebike ebook edamame emoji emoticon falafel fidget
+focaccia freerunning geocaching gif gnocchi goldendoodle gopro gyoza hackysack hashtag hoodie hoverboard hummus
+inbox ipad iphone jetski jpeg jpg kimchi kitesurf kitesurfer kombucha labradoodle latte leggings livestream
+longboard lunchbox macarena macchiato matcha meme minivan mojito naan nacho netbook onesie paddleboard paella
+parkour pesto pho photobomb photobooth photoshop png podcast pokemon poutine quinoa ramen rollerblade saree
+screenshot segway selfie shiitake skatepark skywriter slackline smartphone smartwatch smoothie snapchat snowcat
+sriracha sudoku tapas taser timelapse tiramisu toolbar tortellini touchpad touchscreen tshirt twerk ukulele unbox
+vape vlog vlogger vuvuzela wakeboard webcam webpage whiteboard wifi windsurf wok yarmulke youtube zipline zumba
 """
 """Things that people photograph and that are not in WordNet 3.0, or were spelt otherwise there; written for this."""
 

@@ -1,0 +1,112 @@
+"""Which words a model knows."""
+
+import gzip
+import shutil
+
+import pytest
+from encoders import ColourEncoder
+
+import seesay
+from seesay.base.errors import BundleError
+from seesay.base.paths import ASSETS
+from seesay.encoders.encoder import KnowsWords
+from seesay.encoders.words import FILE, Words, split_words
+from seesay.training.recipes.starter_words import write_words
+
+STARTER = ASSETS / "starter"
+
+
+@pytest.fixture(scope="module")
+def words():
+    return Words.read(STARTER, STARTER / "tokenizer.json")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a dog on a beach",
+        "Two dogs' bowls, a wolf's den; geese and mice",
+        "the happiest runner was stopped, skating and waving prettily",
+        "a clownfish beside a didgeridoo player",
+        "an 18th-century house, 4k, DSC00123.jpg and mp3",
+        "naïve CAFÉ",
+        "ein Hund, un perro, un chien, 一只猫, Fahrrad",
+        "selfies on hoverboards",
+        "",
+        "?! 12 \U0001f600",
+    ],
+)
+def test_what_is_known_is_not_named(words, text):
+    assert words.unknown(text) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "unknown"),
+    [
+        ("kissa", ["kissa"]),
+        ("a Kissa and a kissa", ["Kissa", "kissa"]),
+        ("an elephnat in the gardne", ["elephnat", "gardne"]),
+        ("Eichh\u00f6rnchen", ["Eichhörnchen"]),
+        ("Eichho\u0308rnchen", ["Eichhörnchen"]),
+        ("кошка на пляже", ["кошка", "пляже"]),
+        ("ねこ", ["ねこ"]),
+        ("हिन्दी", ["हिन्दी"]),
+    ],
+)
+def test_what_is_not_known_is_named_as_it_is_written(words, text, unknown):
+    assert words.unknown(text) == unknown
+
+
+def test_the_starter_names_words_and_says_so_by_its_protocol():
+    starter = seesay.load()
+    assert isinstance(starter, KnowsWords)
+    assert starter.unknown_words("a kissa") == ["kissa"]
+    assert not isinstance(ColourEncoder(), KnowsWords)
+
+
+def test_a_bundle_without_a_list_names_nothing(tmp_path):
+    shutil.copytree(STARTER, tmp_path / "plain", ignore=shutil.ignore_patterns(FILE))
+    assert seesay.load(str(tmp_path / "plain")).unknown_words("kissa") == []
+
+
+def test_a_broken_list_is_an_error(tmp_path):
+    (tmp_path / FILE).write_bytes(b"no gzip")
+    with pytest.raises(BundleError, match=r"the words of .* cannot be read"):
+        Words.read(tmp_path, STARTER / "tokenizer.json")
+
+
+def test_the_list_is_made_of_every_part_of_wordnet(tmp_path):
+    licence = "  1 This software and database is being provided to you\n"
+    for part, lemma, forms in (
+        ("noun", "zyzzyva_weevil n 1", "zyzzen zyzza\n"),
+        ("verb", "zwack v 1", ""),
+        ("adj", "zyx-like a 1", ""),
+        ("adv", "zwackly r 1", ""),
+    ):
+        (tmp_path / f"index.{part}").write_text(f"{licence}{lemma} 0 1\n")
+        (tmp_path / f"{part}.exc").write_text(forms)
+    shutil.copy(STARTER / "tokenizer.json", tmp_path)
+    write_words(tmp_path, tmp_path)
+    listed = set(gzip.decompress((tmp_path / FILE).read_bytes()).decode().split())
+    assert {"zyzzyva", "weevil", "zyzzen", "zyzza", "zwack", "zyx", "like", "zwackly", "selfie"} <= listed
+    made = Words.read(tmp_path, tmp_path / "tokenizer.json")
+    assert made.unknown("a zwack in the zwackster") == ["zwackster"]
+    first = (tmp_path / FILE).read_bytes()
+    write_words(tmp_path, tmp_path)
+    assert (tmp_path / FILE).read_bytes() == first
+
+
+def test_words_are_runs_of_letters():
+    assert list(split_words("Don't re-use  e\u0301t\u00e9, 3D a1b2 x_y")) == [
+        "Don",
+        "t",
+        "re",
+        "use",
+        "\u00e9t\u00e9",
+        "x",
+        "y",
+    ]
+
+
+def test_the_list_is_small():
+    assert (STARTER / FILE).stat().st_size < 500_000
