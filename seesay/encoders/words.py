@@ -1,8 +1,9 @@
 """Which words of a text a model knows. Only a model that ships a list of words can tell; today that is the starter.
 
 A word is known when it is a token of the model's vocabulary, stands in the list, is a form of such a word ("dogs",
-"skated", "happier"), or is put together of two listed words of four letters or more ("clownfish"). Names that only
-look like a word of the list, and slips of the pen that give another word ("cat" for "car"), cannot be told.
+"skated", "happier"), or is put together of two listed words of four letters or more ("clownfish"), or of a prefix and
+one. Names that only look like a word of the list, and slips of the pen that give another word ("cat" for "car"), cannot
+be told.
 
 Chinese and Japanese are written without spaces: there a run of signs is known when one of the model's own words is in
 it.
@@ -32,6 +33,7 @@ _ENDINGS = (
     ("er", ""), ("er", "e"), ("ier", "y"), ("ers", ""), ("ers", "e"), ("est", ""), ("est", "e"), ("iest", "y"),
     ("ly", ""), ("ly", "le"), ("ily", "y"), ("ness", ""), ("iness", "y"), ("less", ""), ("like", ""), ("men", "man"),
 )  # fmt: skip
+_PREFIXES = frozenset({"anti", "inter", "mid", "mini", "mis", "multi", "non", "out", "over", "pre", "re", "semi", "un"})
 _DOUBLING = ("ed", "ing", "er", "ers", "est")  # "stopped", "bigger"
 _UNSPACED = re.compile("[\u3040-\u30ff\u3400-\u9fff]")  # kana, Chinese characters
 
@@ -87,8 +89,11 @@ class Words:
         return self._is_word(written) or any(map(self._is_word, _bases(written)))
 
     def _is_compound(self, written: str) -> bool:
-        cuts = range(SHORTEST_PART, len(written) - SHORTEST_PART + 1)
-        return any(written[:cut] in self._listed and self._ends(written[cut:]) for cut in cuts)
+        cuts = range(2, len(written) - SHORTEST_PART + 1)
+        return any(self._begins(written[:cut]) and self._ends(written[cut:]) for cut in cuts)
+
+    def _begins(self, part: str) -> bool:
+        return part in _PREFIXES or (len(part) >= SHORTEST_PART and part in self._listed)
 
     def _ends(self, part: str) -> bool:
         return part in self._listed or any(base in self._listed for base in _bases(part))

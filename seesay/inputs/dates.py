@@ -31,7 +31,7 @@ _TAGS = {
     0x9004: "digitized", 0x9012: "digitized zone", 0x9292: "digitized fraction",
     0x0132: "changed", 0x9010: "changed zone", 0x9290: "changed fraction",
 }  # fmt: skip
-_XMP_NAMES = (b"exif:DateTimeOriginal", b"photoshop:DateCreated", b"xmp:CreateDate")
+_XMP_FIELDS = (b"exif:DateTimeOriginal", b"photoshop:DateCreated", b"xmp:CreateDate")
 _DATE = re.compile(
     r"(\d{4})[-:/.](\d\d)[-:/.](\d\d)"
     r"(?:[T ]\s*(\d\d):(\d\d)(?::(\d\d)(?:[.,](\d+))?)?)?"
@@ -67,11 +67,9 @@ def _of_picture(blocks: Blocks) -> int | None:
         if (time_ns := _of_exif(tags, name)) is not None:
             return time_ns
     for xmp in blocks.xmp:
-        for name in _XMP_NAMES:
-            pattern = rb"%s(?:\s*=\s*[\"']|\s*>\s*)([^\"'<]+)" % name
-            if (found := re.search(pattern, xmp)) and (
-                time_ns := to_ns(found[1].decode("ascii", "replace"))
-            ) is not None:
+        for field in _XMP_FIELDS:
+            found = re.search(field + rb"(?:\s*=\s*[\"']|\s*>\s*)([^\"'<]+)", xmp)
+            if found and (time_ns := to_ns(found[1].decode("ascii", "replace"))) is not None:
                 return time_ns
     return _of_exif(tags, "changed")
 
