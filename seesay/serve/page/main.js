@@ -91,7 +91,7 @@ function showFirst(page) {
   else if (library && !library.num_items) blank.showEmptyLibrary();
   else if (state.weak) blank.showNone(hasFilters);
   else blank.showNothing(hasFilters, page.is_held_back ? "" : page.reason ?? "");
-  unknown = page.unknown_words;
+  unknown = page.unknown_words ?? [];
   showCount();
   if (state.open !== null && !viewer.isOpen()) showOpen();
 }
