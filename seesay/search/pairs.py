@@ -104,13 +104,16 @@ class Pairs:
         return end_s is not None and end_s <= LONGEST_S
 
     def _kinds(self, file_id: int) -> set[bool]:
-        """Of what a search may find of a file: whether it is a picture that does not move. Empty: there is nothing."""
+        """Of what a search may find of a file: whether it is a picture that does not move. Empty: there is nothing.
+
+        A filter lets by all pictures of a file or none, and all moments or none, so that one of each says it.
+        """
         query = (
-            "SELECT items.id, start_s IS NULL FROM items JOIN vectors ON item_id = items.id "
-            "WHERE file_id = ? AND model_id = (SELECT model_id FROM state)"
+            "SELECT items.id FROM items JOIN vectors ON item_id = items.id WHERE file_id = ? "
+            "AND (start_s IS NULL) = ? AND model_id = (SELECT model_id FROM state) LIMIT 1"
         )
-        rows = self._db.execute(query, (file_id,)).fetchall()
-        return {bool(is_still) for item, is_still in rows if self._may(item)}
+        firsts = ((is_still, self._db.execute(query, (file_id, is_still)).fetchone()) for is_still in (True, False))
+        return {is_still for is_still, row in firsts if row is not None and self._may(row[0])}
 
     def _may(self, item: int) -> bool:
         if self._allowed is None:

@@ -39,7 +39,10 @@ def find_places(store: Store, paths: Sequence[str | bytes | os.PathLike[str]]) -
 
 def _readings(path: str | bytes | os.PathLike[str], roots: Sequence[bytes]) -> list[bytes]:
     """Every stored path that a path can mean: as it is written, without its links, and through a root that is one."""
-    given = os.fsencode(os.path.expanduser(path))
+    try:
+        given = os.fsencode(os.path.expanduser(path))
+    except UnicodeEncodeError as error:
+        raise UsageError(f"no path can be {path!r}") from error
     if not given:
         raise UsageError("an empty path names nothing; name a folder or file that was indexed")
     if b"\0" in given:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from seesay.base.errors import LibraryError, ModelMismatchError, UsageError
+from seesay.search.hit import to_time
 from seesay.search.options import Found
 from seesay.search.query import Query, Steps, Term, parse_sentence, unknown_words
 from seesay.search.rows import ItemRow
@@ -160,6 +161,8 @@ def describe_item(row: ItemRow) -> dict[str, Any]:
     found: dict[str, Any] = {"id": row.id, "kind": kind, **describe(os.fsdecode(row.path))}
     if row.time_s is not None:
         found |= {"start_s": row.start_s, "end_s": row.end_s, "time_s": row.time_s}
+    if row.taken_ns is not None:
+        found["taken"] = to_time(row.taken_ns).isoformat()
     return found if row.box is None else found | {"box": row.box._asdict()}
 
 

@@ -99,9 +99,10 @@ export function createViewer({ onStep, onClosed, onMoreLike, onFolder, state }) 
     const facts = [
       ["Folder", el("button", { type: "button", class: "link", title: "Search in this folder only", onclick: () => { dialog.close(); onFolder(hit.folder); } }, hit.folder)],
       ["Size", `${hit.width_px ? `${hit.width_px} × ${hit.height_px} px, ` : ""}${size(hit.size_bytes)}`],
-      ["Date", date(hit.modified_at)],
+      [hit.taken ? "Taken" : "Date", date(hit.taken ?? hit.modified_at)],
       hit.kind === "moment" && ["Moment", range(hit.start_s ?? 0, hit.end_s ?? 0)],
       hit.score !== undefined && ["Score", hit.score.toFixed(3)],
+      hit.also?.length && ["Same picture", hit.also.join(", ")],
     ].filter(Boolean);
     const isCut = hit.kind === "moment" && hit.start_s !== undefined && hit.end_s !== undefined;
     const save = (/** @type {string} */ href, /** @type {string} */ label) => el("a", { class: "action", href, download: "" }, icon("download"), label);

@@ -65,6 +65,8 @@ def test_what_is_no_place_is_refused(library, trips):
         library.search("red", under="")
     with pytest.raises(UsageError, match="a path cannot hold a zero byte"):
         library.search("red", under="a\0b")
+    with pytest.raises(UsageError, match="no path can be"):
+        library.search("red", under="\ud800")
 
 
 def test_many_roots_are_not_all_named(library, tmp_path):
