@@ -4,7 +4,7 @@
     PNG             chunks eXIf and iTXt, also behind the pixels
     WebP            chunks EXIF and XMP
     TIFF, raw       the file is one EXIF block itself: CR2 NEF ARW DNG PEF ORF RW2; of RAF the JPEG inside; of CR3 `CMT`
-    HEIC            by libheif, the extra `heic`; AVIF by Pillow; JPEG XL by its boxes
+    HEIC            by libheif, the extra `heic`; AVIF by Pillow; JPEG XL and JPEG 2000 by their boxes
 
 No pixel is decoded. Other formats (GIF, BMP, CRW, MRW, X3F) give nothing.
 """
@@ -24,8 +24,14 @@ MOST_BYTES = 16 << 20  # of one block: EXIF has 64 kB at most where it is a segm
 _XMP_OF_JPEG, _EXIF_OF_JPEG = b"http://ns.adobe.com/xap/1.0/\0", b"Exif\0\0"
 _XMP_OF_PNG = b"XML:com.adobe.xmp"
 _CANON = bytes.fromhex("85c0b687820f11e08111f4ce462b6a48")  # the box of a CR3 that holds its EXIF
+_EXIF_OF_JPEG_2000 = b"JpgTiffExif->JP2"
+_XMP_OF_BOXES = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
 _TIFFS = (b"II*\0", b"MM\0*", b"IIRO", b"IIRS", b"MMOR", b"IIU\0")  # the last four: Olympus and Panasonic
 _AVIF_BRANDS = (b"avif", b"avis")
+_EXIF_POINTER, _XMP_TAG = 0x8769, 700
+_BYTE_KINDS = (1, 2, 7)  # numbers of eight bits, text, anything: some cameras write texts as the last
+_MOST_TEXT = 256
+_MOST_ENTRIES = 4096
 _QUIET = QuietPillow()
 
 
@@ -54,10 +60,11 @@ def read_blocks(file: BinaryIO) -> Blocks:
         _of_webp(file, found)
     elif head.startswith(_TIFFS):
         found.exif.append(file)
+        found.xmp.extend(_xmp_of_tiff(file))
     elif head.startswith(b"FUJIFILMCCD-RAW"):
         file.seek(84)
         _of_jpeg(file, int.from_bytes(file.read(4), "big"), found)
-    elif head[4:8] in (b"ftyp", b"JXL "):
+    elif head[4:8] in (b"ftyp", b"JXL ", b"jP  "):
         file.seek(8)
         _of_boxes(file, file.read(min(64, max(8, int.from_bytes(head[:4], "big")) - 8)), found)
     return found
@@ -112,7 +119,7 @@ def _of_webp(file: BinaryIO, found: Blocks) -> None:
 
 
 def _of_boxes(file: BinaryIO, brands: bytes, found: Blocks) -> None:
-    """HEIC, AVIF, CR3 and JPEG XL, all of which are boxes in boxes."""
+    """HEIC, AVIF, CR3, JPEG XL and JPEG 2000, all of which are boxes in boxes."""
     is_avif, brand = any(name in brands for name in _AVIF_BRANDS), brands[:4]
     if brand == b"crx ":
         for kind, size in _boxes(file, 0, None):
@@ -132,6 +139,12 @@ def _of_boxes(file: BinaryIO, brands: bytes, found: Blocks) -> None:
                 found.exif.append(io.BytesIO(file.read(size - 4)[skipped:].removeprefix(_EXIF_OF_JPEG)))
             elif kind == b"xml " and size <= MOST_BYTES:
                 found.xmp.append(file.read(size))
+            elif kind == b"uuid" and 16 <= size <= MOST_BYTES:
+                name, content = file.read(16), file.read(size - 16)
+                if name == _EXIF_OF_JPEG_2000:
+                    found.exif.append(io.BytesIO(content.removeprefix(_EXIF_OF_JPEG)))
+                elif name == _XMP_OF_BOXES:
+                    found.xmp.append(content)
 
 
 def _of_canon(file: BinaryIO, moov_size: int, found: Blocks) -> None:
@@ -160,6 +173,18 @@ def _boxes(file: BinaryIO, start: int, end: int | None) -> Iterator[tuple[bytes,
             return
         yield kind, size - used
         start += size
+
+
+def _xmp_of_tiff(file: BinaryIO) -> Iterator[bytes]:
+    file.seek(0)
+    head = file.read(8)
+    if len(head) < 8:
+        return
+    order = "<" if head.startswith(b"I") else ">"
+    for tag, _, count, value in _entries(file, struct.unpack(f"{order}I", head[4:])[0], order):
+        if tag == _XMP_TAG and 4 < count <= MOST_BYTES:
+            file.seek(struct.unpack(f"{order}I", value)[0])
+            yield file.read(count)
 
 
 def _info_of_avif(file: BinaryIO) -> dict[str, bytes]:
@@ -214,12 +239,6 @@ def read_tags(block: BinaryIO, wanted: dict[int, str]) -> dict[str, str]:
                     value = block.read(count)
                 found[wanted[tag]] = value[:count].partition(b"\0")[0].decode("ascii", "replace").strip()
     return found
-
-
-_EXIF_POINTER = 0x8769
-_BYTE_KINDS = (1, 2, 7)  # numbers of eight bits, text, anything: some cameras write texts as the last
-_MOST_TEXT = 256
-_MOST_ENTRIES = 4096
 
 
 def _entries(block: BinaryIO, at: int, order: str) -> list[tuple[int, int, int, bytes]]:

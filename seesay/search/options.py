@@ -13,7 +13,7 @@ from seesay.search.items import Only
 from seesay.search.ranking import PER_VIDEO
 
 Sort: TypeAlias = Literal["score", "date"]
-Place: TypeAlias = str | os.PathLike[str]
+Place: TypeAlias = str | bytes | os.PathLike[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +48,9 @@ class Options:
             raise UsageError(f"only must be image or video, got {self.only!r}")
         if self.sort not in get_args(Sort):
             raise UsageError(f"sort must be score or date, got {self.sort!r}")
+        for name, moment in (("after", self.after), ("before", self.before)):
+            if not isinstance(moment, datetime | None):
+                raise UsageError(f"{name} must be a datetime, got {moment!r}")
         if self.min_score is not None and not math.isfinite(self.min_score):
             raise UsageError(f"min_score must be a number, a cosine between -1 and 1, got {self.min_score}")
 
@@ -56,7 +59,7 @@ class Options:
         """`under`, as several."""
         if self.under is None:
             return ()
-        return (self.under,) if isinstance(self.under, str | os.PathLike) else tuple(self.under)
+        return (self.under,) if isinstance(self.under, str | bytes | os.PathLike) else tuple(self.under)
 
     @property
     def has_filter(self) -> bool:

@@ -1,12 +1,15 @@
 """When files were taken. They are written by Pillow and FFmpeg, or byte by byte as the standards say."""
 
+import shutil
 import struct
+import subprocess
 import time
 from datetime import UTC, datetime, timedelta, timezone
 
 import av
 import numpy as np
 import pytest
+from films import film
 from pictures import box, heic
 from PIL import ExifTags, Image, features
 
@@ -133,6 +136,44 @@ def test_what_was_taken_comes_before_what_was_changed(tmp_path):
 def test_xmp_says_it_where_exif_does_not(tmp_path, text):
     Image.new("RGB", (8, 8)).save(tmp_path / "a.jpg", xmp=text.encode())
     assert read_taken_ns(tmp_path / "a.jpg") == ns(TAKEN)
+
+
+EXIFTOOL = {
+    "EXIF": ("DateTimeOriginal=2021:03:04 05:06:07", "OffsetTimeOriginal=+02:00"),
+    "XMP": ("XMP-photoshop:DateCreated=2021:03:04 05:06:07+02:00",),
+    "QuickTime": ("QuickTime:CreateDate=2021:03:04 03:06:07",),
+    "Apple": ("Keys:CreationDate=2021:03:04 05:06:07+02:00", "QuickTime:CreateDate=2022:01:01 00:00:00"),
+    "iTunes": ("ItemList:ContentCreateDate=2021:03:04 05:06:07+02:00",),
+}
+
+
+@pytest.mark.skipif(shutil.which("exiftool") is None, reason="exiftool is not installed")
+def test_what_exiftool_writes_is_read(tmp_path):
+    wanted = {"EXIF": ("jpg", "png", "tif", "jp2"), "XMP": ("jpg", "png", "tif", "jp2")}
+    wanted |= {name: ("mov", "mp4") for name in ("QuickTime", "Apple", "iTunes")}
+    for suffix in ("jpg", "png", "tif", "jp2"):
+        Image.new("RGB", (16, 16)).save(tmp_path / f"a.{suffix}")
+    for suffix in ("mov", "mp4"):
+        film(tmp_path / f"a.{suffix}", ("red", 1))
+    for name, suffixes in wanted.items():
+        for suffix in suffixes:
+            path = tmp_path / f"{name}.{suffix}"
+            tags = [f"-{tag}" for tag in EXIFTOOL[name]]
+            subprocess.run(["exiftool", "-q", *tags, "-o", path, tmp_path / f"a.{suffix}"], check=True)
+            assert read_taken_ns(path) == ns(TAKEN), (name, suffix)
+
+
+def test_xmp_says_it_in_a_tiff_and_a_jpeg_2000(tmp_path):
+    packet = b"<photoshop:DateCreated>2021-03-04T05:06:07+02:00</photoshop:DateCreated>"
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.tif", tiffinfo={700: packet})
+    assert read_taken_ns(tmp_path / "a.tif") == ns(TAKEN)
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.jp2")
+    plain = (tmp_path / "a.jp2").read_bytes()
+    block = exif().tobytes().removeprefix(b"Exif\0\0")
+    for name, content in ((bytes.fromhex("be7acfcb97a942e89c71999491e3afac"), packet), (b"JpgTiffExif->JP2", block)):
+        at = plain.index(b"jp2c") - 4
+        (tmp_path / "b.jp2").write_bytes(plain[:at] + box(b"uuid", name, content) + plain[at:])
+        assert read_taken_ns(tmp_path / "b.jp2") == ns(TAKEN)
 
 
 def test_what_says_nothing_or_is_broken_has_no_date(tmp_path):

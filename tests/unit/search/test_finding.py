@@ -117,6 +117,7 @@ def test_min_score_holds_for_pictures_and_sequences(library, tmp_path):
         ({"offset": -1}, "offset must be at least 0, got -1"),
         ({"limit": 0}, "limit must be at least 1, got 0"),
         ({"per_video": 0}, "per_video must be at least 1, got 0"),
+        ({"after": "2021-03-04"}, "after must be a datetime, got '2021-03-04'"),
         ({"only": "text"}, "only must be image or video, got 'text'"),
     ],
 )
