@@ -34,6 +34,22 @@ _MOST_TEXT = 256
 _MOST_ENTRIES = 4096
 _QUIET = QuietPillow()
 
+# What Pillow and pi_heif let through on damaged files beside OSError; a KeyError also says that Pillow has no AVIF.
+_DECODER_ERRORS = (
+    SyntaxError,
+    ValueError,
+    TypeError,
+    LookupError,
+    EOFError,
+    ArithmeticError,
+    AttributeError,
+    AssertionError,
+    RuntimeError,
+    MemoryError,
+    struct.error,
+    Image.DecompressionBombError,
+)
+
 
 class Blocks(NamedTuple):
     """What was found, in the order of the file."""
@@ -192,7 +208,7 @@ def _info_of_avif(file: BinaryIO) -> dict[str, bytes]:
     try:
         with _QUIET:
             picture = Image.open(file, formats=("AVIF",))
-    except (SyntaxError, ValueError, RuntimeError, KeyError) as error:  # KeyError: this Pillow has no AVIF
+    except _DECODER_ERRORS as error:
         raise OSError(str(error)) from error
     return {name: picture.info[name] for name in ("exif", "xmp") if picture.info.get(name)}
 
@@ -203,7 +219,7 @@ def _info_of_heic(file: BinaryIO) -> dict[str, bytes]:
         info = import_module("pi_heif").open_heif(file).info
     except ImportError:  # without it the picture cannot be read either
         return {}
-    except (ValueError, RuntimeError, SyntaxError, EOFError) as error:
+    except _DECODER_ERRORS as error:
         raise OSError(str(error)) from error
     return {name: info[name] for name in ("exif", "xmp") if info.get(name)}
 
