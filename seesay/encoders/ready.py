@@ -24,6 +24,7 @@ from seesay.encoders.bundle import TOKENIZER, Bundle
 from seesay.encoders.cache import LIMIT_BYTES, TextCache
 from seesay.encoders.encoder import Pixels, Vectors
 from seesay.encoders.packing import pack
+from seesay.encoders.words import FILE as WORDS
 from seesay.encoders.words import Words
 from seesay.inputs.pictures import Source, open_picture
 from seesay.inputs.tokenizer import Tokenizer, Tokens, check_texts
@@ -99,7 +100,8 @@ class BundleEncoder:
 
     @cached_property
     def _words(self) -> Words | None:
-        return Words.read(self.bundle.folder, self.bundle.folder / TOKENIZER)
+        path = self.bundle.folder / WORDS
+        return Words(path, self._open_tokenizer().backend) if path.is_file() else None
 
     def encode_pixels(self, pixels: Pixels) -> Vectors:
         """Pictures that went through `transform` already.
@@ -209,13 +211,17 @@ class BundleEncoder:
         return int(self._tokenize(texts, texts).mask.sum()) if texts else 0
 
     def _tokenize(self, fresh: Sequence[str], texts: Sequence[str]) -> Tokens:
+        tokenizer = self._open_tokenizer()
+        try:
+            return tokenizer(fresh, truncate=self._truncate, on_cut=self._on_cut)
+        except InputError:
+            tokenizer(texts, truncate=self._truncate)  # says which it is, counted as the caller counts
+            raise
+
+    def _open_tokenizer(self) -> Tokenizer:
         if self._tokenizer is None:
             self._tokenizer = Tokenizer(self.bundle.folder / TOKENIZER, self.bundle.text)
-        try:
-            return self._tokenizer(fresh, truncate=self._truncate, on_cut=self._on_cut)
-        except InputError:
-            self._tokenizer(texts, truncate=self._truncate)  # says which it is, counted as the caller counts
-            raise
+        return self._tokenizer
 
     def _embed_tokens(self, tokens: Tokens) -> Vectors:
         """(N, L) tokens to (N, E) vectors of any length."""

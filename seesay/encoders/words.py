@@ -12,7 +12,9 @@ it.
 import gzip
 import re
 import unicodedata
-from collections.abc import Collection, Iterator
+import zlib
+from collections.abc import Iterator
+from functools import cached_property
 from itertools import groupby
 from pathlib import Path
 
@@ -42,34 +44,32 @@ class Words:
     """The words that a model knows.
 
     Args:
+        path: of its list, which is read when the first word comes that is no token.
         backend: its tokenizer.
-        listed: its list, as the tokenizer's normaliser writes words.
     """
 
-    def __init__(self, backend: tokenizers.Tokenizer, listed: Collection[str]) -> None:
-        self._backend, self._listed = backend, frozenset(listed)
-        added = (token.content for token in backend.get_added_tokens_decoder().values())
-        self._unspaced = [word for word in added if _UNSPACED.search(word)]
+    def __init__(self, path: Path, backend: tokenizers.Tokenizer) -> None:
+        self._path, self._backend = path, backend
 
-    @classmethod
-    def read(cls, folder: Path, tokenizer: Path) -> "Words | None":
-        """Read a bundle's list; None where it has none.
-
-        Raises:
-            BundleError: the list or the tokenizer cannot be read.
-        """
-        if not (folder / FILE).is_file():
-            return None
+    @cached_property
+    def _listed(self) -> frozenset[str]:
         try:
-            listed = gzip.decompress((folder / FILE).read_bytes()).decode("utf-8").split()
-            return cls(tokenizers.Tokenizer.from_file(str(tokenizer)), listed)
-        except Exception as error:  # the tokenizers library raises bare Exception
-            raise BundleError(
-                f"the words of {folder} cannot be read: {error}; fetch or make the model again"
-            ) from error
+            return frozenset(gzip.decompress(self._path.read_bytes()).decode("utf-8").split())
+        except (OSError, EOFError, ValueError, zlib.error) as error:
+            raise BundleError(f"{self._path} cannot be read: {error}; fetch or make the model again") from error
+
+    @cached_property
+    def _unspaced(self) -> list[str]:
+        """The model's own words that are written without spaces."""
+        added = (token.content for token in self._backend.get_added_tokens_decoder().values())
+        return [word for word in added if _UNSPACED.search(word)]
 
     def unknown(self, text: str) -> list[str]:
-        """The words of a text that are not known, as they are written there, each once."""
+        """The words of a text that are not known, as they are written there, each once.
+
+        Raises:
+            BundleError: the list cannot be read.
+        """
         return list(dict.fromkeys(word for word in split_words(text) if not self._knows(word)))
 
     def _knows(self, word: str) -> bool:
@@ -83,7 +83,7 @@ class Words:
         return str(self._backend.normalizer.normalize_str(word)) if self._backend.normalizer else word
 
     def _is_word(self, written: str) -> bool:
-        return written in self._listed or self._backend.token_to_id(written) is not None
+        return self._backend.token_to_id(written) is not None or written in self._listed
 
     def _is_form(self, written: str) -> bool:
         return self._is_word(written) or any(map(self._is_word, _bases(written)))

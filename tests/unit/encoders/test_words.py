@@ -4,6 +4,7 @@ import gzip
 import shutil
 
 import pytest
+import tokenizers
 from encoders import ColourEncoder
 
 import seesay
@@ -16,9 +17,13 @@ from seesay.training.recipes.starter_words import write_words
 STARTER = ASSETS / "starter"
 
 
+def read(folder):
+    return Words(folder / FILE, tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json")))
+
+
 @pytest.fixture(scope="module")
 def words():
-    return Words.read(STARTER, STARTER / "tokenizer.json")
+    return read(STARTER)
 
 
 @pytest.mark.parametrize(
@@ -70,9 +75,12 @@ def test_a_bundle_without_a_list_names_nothing(tmp_path):
 
 
 def test_a_broken_list_is_an_error(tmp_path):
-    (tmp_path / FILE).write_bytes(b"no gzip")
-    with pytest.raises(BundleError, match=r"the words of .* cannot be read"):
-        Words.read(tmp_path, STARTER / "tokenizer.json")
+    shutil.copy(STARTER / "tokenizer.json", tmp_path)
+    whole = (STARTER / FILE).read_bytes()
+    for content in (b"no gzip", whole[:1000], whole[:50] + bytes(50) + whole[100:]):
+        (tmp_path / FILE).write_bytes(content)
+        with pytest.raises(BundleError, match=r"words.txt.gz cannot be read: .*; fetch or make the model again"):
+            read(tmp_path).unknown("kissa")
 
 
 def test_the_list_is_made_of_every_part_of_wordnet(tmp_path):
@@ -89,7 +97,7 @@ def test_the_list_is_made_of_every_part_of_wordnet(tmp_path):
     write_words(tmp_path, tmp_path)
     listed = set(gzip.decompress((tmp_path / FILE).read_bytes()).decode().split())
     assert {"zyzzyva", "weevil", "zyzzen", "zyzza", "zwack", "zyx", "like", "zwackly", "selfie"} <= listed
-    made = Words.read(tmp_path, tmp_path / "tokenizer.json")
+    made = read(tmp_path)
     assert made.unknown("a zwack in the zwackster") == ["zwackster"]
     first = (tmp_path / FILE).read_bytes()
     write_words(tmp_path, tmp_path)
