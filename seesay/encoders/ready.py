@@ -24,8 +24,7 @@ from seesay.encoders.bundle import TOKENIZER, Bundle
 from seesay.encoders.cache import LIMIT_BYTES, TextCache
 from seesay.encoders.encoder import Pixels, Vectors
 from seesay.encoders.packing import pack
-from seesay.encoders.words import FILE as WORDS
-from seesay.encoders.words import Words
+from seesay.encoders.words import Words, list_of
 from seesay.inputs.pictures import Source, open_picture
 from seesay.inputs.tokenizer import Tokenizer, Tokens, check_texts
 from seesay.inputs.transform import ImageTransform
@@ -90,7 +89,7 @@ class BundleEncoder:
     def unknown_words(self, text: str) -> list[str]:
         """The words of a text that the model does not know, as they are written there.
 
-        None where the bundle has no list of words.
+        None where there is no list of words for its tokenizer.
 
         Raises:
             BundleError: the bundle's list cannot be read.
@@ -100,7 +99,7 @@ class BundleEncoder:
 
     @cached_property
     def _words(self) -> Words | None:
-        path = self.bundle.folder / WORDS
+        path = list_of(self.bundle.files[TOKENIZER])
         return Words(path, self._open_tokenizer().backend) if path.is_file() else None
 
     def encode_pixels(self, pixels: Pixels) -> Vectors:

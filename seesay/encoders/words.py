@@ -21,9 +21,11 @@ from pathlib import Path
 import tokenizers
 
 from seesay.base.errors import BundleError
+from seesay.base.paths import ASSETS
 
-FILE = "words.txt.gz"
-"""In a bundle: one word a line, as the tokenizer's normaliser writes it."""
+LISTS = ASSETS / "words"
+"""Lists of words, each named by the sha256 of the tokenizer that it belongs to, so that a model made from the starter
+has the starter's. One word a line, as the tokenizer's normaliser writes it."""
 
 SHORTEST = 3  # shorter ones are articles, units, initials
 SHORTEST_PART = 4  # of a compound: with 3, every seventh misspelt word passed, with 4 every thirteenth
@@ -38,6 +40,11 @@ _ENDINGS = (
 _PREFIXES = frozenset({"anti", "inter", "mid", "mini", "mis", "multi", "non", "out", "over", "pre", "re", "semi", "un"})
 _DOUBLING = ("ed", "ing", "er", "ers", "est")  # "stopped", "bigger"
 _UNSPACED = re.compile("[\u3040-\u30ff\u3400-\u9fff]")  # kana, Chinese characters
+
+
+def list_of(tokenizer_sha256: str) -> Path:
+    """Where the list of the models with this tokenizer is, if there is one."""
+    return LISTS / f"{tokenizer_sha256[:12]}.txt.gz"
 
 
 class Words:

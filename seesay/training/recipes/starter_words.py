@@ -1,7 +1,7 @@
 """The words that the starter knows, beside its tokens: `python -m seesay.training.recipes.starter_words`.
 
 They are the words of WordNet 3.0, of every part of speech, names of places and persons too, with its irregular forms;
-and some that are younger than it. The recipe of the starter writes the list with the model.
+and some that are younger than it. The recipe of the starter writes the list too.
 """
 
 import argparse
@@ -13,8 +13,8 @@ import tokenizers
 
 from seesay.base.paths import ASSETS
 from seesay.data.packages import Package, default_cache
-from seesay.encoders.bundle import TOKENIZER
-from seesay.encoders.words import FILE, SHORTEST, split_words
+from seesay.encoders.bundle import TOKENIZER, file_sha256
+from seesay.encoders.words import SHORTEST, list_of, split_words
 
 WORDNET = Package(registry="debian", name="wordnet-base")
 PARTS_OF_SPEECH = ("noun", "verb", "adj", "adv")
@@ -35,25 +35,26 @@ vape vlog vlogger vuvuzela wakeboard webcam webpage whiteboard wifi windsurf wok
 
 
 def main() -> None:
-    """Write the list into the shipped model, or another folder with a tokenizer."""
+    """Write the list of the shipped model, or of another one."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, nargs="?", default=ASSETS / "starter")
-    folder = parser.parse_args().folder
-    write_words(WORDNET.unpack(default_cache()) / "usr/share/wordnet", folder)
+    parser.add_argument("model", type=Path, nargs="?", default=ASSETS / "starter", help="its folder")
+    tokenizer = parser.parse_args().model / TOKENIZER
+    write_words(WORDNET.unpack(default_cache()) / "usr/share/wordnet", tokenizer, list_of(file_sha256(tokenizer)))
 
 
-def write_words(wordnet: Path, folder: Path) -> None:
-    """Write a bundle's list.
+def write_words(wordnet: Path, tokenizer: Path, out: Path) -> None:
+    """Write the list of the models with a tokenizer.
 
     Args:
         wordnet: the folder with WordNet's files.
-        folder: of the bundle; its tokenizer is there already.
+        tokenizer: the file.
+        out: the list.
     """
-    backend = tokenizers.Tokenizer.from_file(str(folder / TOKENIZER))
+    backend = tokenizers.Tokenizer.from_file(str(tokenizer))
     listed = {backend.normalizer.normalize_str(word) for word in words_of(wordnet)}
     content = "\n".join(sorted(word for word in listed if len(word) >= SHORTEST))
     # no time in it, so that the same words give the same bytes
-    (folder / FILE).write_bytes(gzip.compress(content.encode("utf-8"), 9, mtime=0))
+    out.write_bytes(gzip.compress(content.encode("utf-8"), 9, mtime=0))
 
 
 def words_of(wordnet: Path) -> Iterator[str]:

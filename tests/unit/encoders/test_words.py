@@ -1,7 +1,6 @@
 """Which words a model knows."""
 
 import gzip
-import shutil
 
 import pytest
 import tokenizers
@@ -10,20 +9,22 @@ from encoders import ColourEncoder
 import seesay
 from seesay.base.errors import BundleError
 from seesay.base.paths import ASSETS
+from seesay.encoders.bundle import file_sha256
 from seesay.encoders.encoder import KnowsWords
-from seesay.encoders.words import FILE, Words, split_words
+from seesay.encoders.words import Words, list_of, split_words
 from seesay.training.recipes.starter_words import write_words
 
-STARTER = ASSETS / "starter"
+TOKENIZER = ASSETS / "starter" / "tokenizer.json"
+LIST = list_of(file_sha256(TOKENIZER))
 
 
-def read(folder):
-    return Words(folder / FILE, tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json")))
+def read(path):
+    return Words(path, tokenizers.Tokenizer.from_file(str(TOKENIZER)))
 
 
 @pytest.fixture(scope="module")
 def words():
-    return read(STARTER)
+    return read(LIST)
 
 
 @pytest.mark.parametrize(
@@ -69,18 +70,17 @@ def test_the_starter_names_words_and_says_so_by_its_protocol():
     assert not isinstance(ColourEncoder(), KnowsWords)
 
 
-def test_a_bundle_without_a_list_names_nothing(tmp_path):
-    shutil.copytree(STARTER, tmp_path / "plain", ignore=shutil.ignore_patterns(FILE))
-    assert seesay.load(str(tmp_path / "plain")).unknown_words("kissa") == []
+def test_a_tokenizer_without_a_list_names_nothing(monkeypatch, tmp_path):
+    monkeypatch.setattr("seesay.encoders.words.LISTS", tmp_path)
+    assert seesay.load().unknown_words("kissa") == []
 
 
 def test_a_broken_list_is_an_error(tmp_path):
-    shutil.copy(STARTER / "tokenizer.json", tmp_path)
-    whole = (STARTER / FILE).read_bytes()
+    whole = LIST.read_bytes()
     for content in (b"no gzip", whole[:1000], whole[:50] + bytes(50) + whole[100:]):
-        (tmp_path / FILE).write_bytes(content)
-        with pytest.raises(BundleError, match=r"words.txt.gz cannot be read: .*; fetch or make the model again"):
-            read(tmp_path).unknown("kissa")
+        (tmp_path / "broken.txt.gz").write_bytes(content)
+        with pytest.raises(BundleError, match=r"broken.txt.gz cannot be read: .*; fetch or make the model again"):
+            read(tmp_path / "broken.txt.gz").unknown("kissa")
 
 
 def test_the_list_is_made_of_every_part_of_wordnet(tmp_path):
@@ -93,15 +93,15 @@ def test_the_list_is_made_of_every_part_of_wordnet(tmp_path):
     ):
         (tmp_path / f"index.{part}").write_text(f"{licence}{lemma} 0 1\n")
         (tmp_path / f"{part}.exc").write_text(forms)
-    shutil.copy(STARTER / "tokenizer.json", tmp_path)
-    write_words(tmp_path, tmp_path)
-    listed = set(gzip.decompress((tmp_path / FILE).read_bytes()).decode().split())
+    out = tmp_path / "list.txt.gz"
+    write_words(tmp_path, TOKENIZER, out)
+    listed = set(gzip.decompress(out.read_bytes()).decode().split())
     assert {"zyzzyva", "weevil", "zyzzen", "zyzza", "zwack", "zyx", "like", "zwackly", "selfie"} <= listed
-    made = read(tmp_path)
+    made = read(out)
     assert made.unknown("a zwack in the zwackster") == ["zwackster"]
-    first = (tmp_path / FILE).read_bytes()
-    write_words(tmp_path, tmp_path)
-    assert (tmp_path / FILE).read_bytes() == first
+    first = out.read_bytes()
+    write_words(tmp_path, TOKENIZER, out)
+    assert out.read_bytes() == first
 
 
 def test_words_are_runs_of_letters():
@@ -117,4 +117,4 @@ def test_words_are_runs_of_letters():
 
 
 def test_the_list_is_small():
-    assert (STARTER / FILE).stat().st_size < 500_000
+    assert LIST.stat().st_size < 500_000
