@@ -55,7 +55,7 @@ $(VENV)/.train: $(VENV)/.base
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.train
-	$(PIP) --editable '.[train,serve,heic,raw,parquet,svg,plots,shots]' --requirement requirements/test.txt
+	$(PIP) --editable '.[train,serve,heic,jxl,raw,parquet,svg,plots,shots]' --requirement requirements/test.txt
 	$(PIP) --no-deps --requirement requirements/parity.txt
 	@touch $@
 

@@ -4,11 +4,14 @@ What Pillow cannot write is put together here byte by byte: 16-bit PNG and TIFF,
 """
 
 import io
+import re
 import struct
 import zlib
 from collections.abc import Mapping, Sequence
-from typing import Any
+from fractions import Fraction
+from typing import Any, NamedTuple
 
+import av
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -41,7 +44,9 @@ def exif(orientation: int) -> Image.Exif:
 # --- 16 bits ---------------------------------------------------------------------------------------------------------
 
 
-def png_16(values: NDArray[np.uint16], *, transparent_grey: int | None = None) -> bytes:
+def png_16(
+    values: NDArray[np.uint16], *, transparent_grey: int | None = None, cicp: tuple[int, int, int, int] | None = None
+) -> bytes:
     """(H, W) grey, or (H, W, 2, 3 or 4) grey-alpha, RGB, RGBA, as a PNG of 16 bits a channel."""
     height, width = values.shape[:2]
     color_type = {1: 0, 2: 4, 3: 2, 4: 6}[values.size // (height * width)]
@@ -52,6 +57,7 @@ def png_16(values: NDArray[np.uint16], *, transparent_grey: int | None = None) -
 
     transparency = b"" if transparent_grey is None else chunk(b"tRNS", struct.pack(">H", transparent_grey))
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, color_type, 0, 0, 0))
+    header += b"" if cicp is None else chunk(b"cICP", bytes(cicp))
     return b"\x89PNG\r\n\x1a\n" + header + transparency + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
 
@@ -169,54 +175,140 @@ _HEVC_FRAME = (
 )
 
 
+def heic(
+    *, quarter_turns: int | None = 0, mirror: int | None = None, orientation: int | None = None, exif: bytes = b""
+) -> bytes:
+    """A HEIC of four squares.
+
+    Args:
+        quarter_turns: how often it asks to be turned anticlockwise; None: it has no such box.
+        mirror: about which axis it asks to be mirrored; 0: top and bottom change places, 1: left and right.
+        orientation: of its EXIF data; None: it has none.
+        exif: other EXIF data, from the first byte of its TIFF on.
+    """
+    units = [(number, bytes.fromhex(text)) for number, text in _HEVC_PARAMETERS]
+    decoder = bytes.fromhex("01" + _HEVC_PROFILE + "f000fcfdf8f800000f03") + _units(units)
+    turns = [] if quarter_turns is None else [box(b"irot", bytes([quarter_turns]))]
+    turns += [] if mirror is None else [box(b"imir", bytes([mirror]))]
+    picture = HevcPicture(64, 64, decoder, bytes.fromhex(_HEVC_FRAME))
+    return heif(picture, nclx=(1, 13, 6, 1), turns=turns, orientation=orientation, exif=exif)
+
+
+class HevcPicture(NamedTuple):
+    """One key frame of HEVC, and what a decoder must know of it."""
+
+    width: int
+    height: int
+    decoder: bytes
+    frame: bytes
+
+
+def hevc_10(signal: NDArray[np.uint16], *, says: str = "") -> HevcPicture:
+    """(H, W, 3) R'G'B' up to 65535 as 10-bit HEVC without loss of colour, by x265 through PyAV; matrix BT.2020.
+
+    Args:
+        signal: the numbers.
+        says: what the stream itself says of them, as x265's parameters.
+    """
+    frame = _frame_10(signal, "yuv444p10le")
+    encoder = av.CodecContext.create("libx265", "w")
+    encoder.width, encoder.height, encoder.pix_fmt = frame.width, frame.height, "yuv444p10le"
+    encoder.time_base = Fraction(1, 25)
+    encoder.options = {"x265-params": f"log-level=none:crf=4:repeat-headers=1:range=full:pools=1:info=0{says}"}
+    content = b"".join(bytes(packet) for packet in [*encoder.encode(frame), *encoder.encode(None)])
+    units = [(unit[0] >> 1 & 63, unit) for unit in re.split(rb"\x00\x00\x00?\x01", content) if unit]
+    parameters = [unit for unit in units if unit[0] in (32, 33, 34)]
+    profile = parameters[1][1].replace(b"\0\0\3", b"\0\0")[3:15]
+    decoder = b"\1" + profile + bytes.fromhex("f000fcfffafa00000f03") + _units(parameters)  # 4:4:4, 10 bits
+    picture = next(unit for number, unit in units if number < 32)
+    return HevcPicture(frame.width, frame.height, decoder, picture)
+
+
+def avif_10(signal: NDArray[np.uint16], *, primaries: int, transfer: int) -> bytes:
+    """The same as an AVIF of 10 bits, by SVT-AV1 through PyAV: its box leaves the numbers' meaning to the stream."""
+    frame = _frame_10(signal, "yuv420p10le")
+    file = io.BytesIO()
+    with av.open(file, "w", format="avif") as container:
+        stream = container.add_stream("libsvtav1", rate=1)
+        stream.width, stream.height, stream.pix_fmt = frame.width, frame.height, "yuv420p10le"
+        meaning = f"color-primaries={primaries}:transfer-characteristics={transfer}:matrix-coefficients=9:color-range=1"
+        stream.options = {"crf": "4", "preset": "10", "svtav1-params": meaning}
+        for packet in [*stream.encode(frame), *stream.encode(None)]:
+            container.mux(packet)
+    return file.getvalue()
+
+
+def _frame_10(signal: NDArray[np.uint16], pixel_format: str) -> av.VideoFrame:
+    height, width, _ = signal.shape
+    red, green, blue = np.moveaxis(signal / 65535, 2, 0)
+    light = 0.2627 * red + 0.6780 * green + 0.0593 * blue  # ITU-R BT.2020-2, table 4
+    planes = [1023 * light, 1023 * (blue - light) / 1.8814 + 512, 1023 * (red - light) / 1.4746 + 512]
+    frame = av.VideoFrame(width, height, pixel_format)
+    for plane, values in zip(frame.planes, planes, strict=True):
+        if plane.height < height:
+            values = values.reshape(plane.height, 2, plane.width, 2).mean((1, 3))
+        rows = np.zeros((plane.height, plane.line_size // 2), "<u2")
+        rows[:, : plane.width] = values.round().clip(0, 1023)
+        plane.update(rows.tobytes())
+    return frame
+
+
+def _units(units: Sequence[tuple[int, bytes]]) -> bytes:
+    return b"".join(struct.pack(">BHH", 0x80 | number, 1, len(unit)) + unit for number, unit in units)
+
+
 def box(kind: bytes, *parts: bytes) -> bytes:
-    """A box of HEIC, MP4 and others: its length, its kind, its content."""
     content = b"".join(parts)
     return struct.pack(">I", len(content) + 8) + kind + content
 
 
-def heic(*, quarter_turns: int = 0, exif: bytes = b"") -> bytes:
-    """A HEIC that asks to be turned anticlockwise as often as said, and may hold an EXIF block beginning as a TIFF."""
+def heif(
+    picture: HevcPicture,
+    *,
+    nclx: tuple[int, int, int, int] | None,
+    turns: Sequence[bytes] = (),
+    orientation: int | None = None,
+    exif: bytes = b"",
+) -> bytes:
+    """A HEIC around a key frame: primaries, transfer, matrix and full range, boxes that turn it, EXIF orientation."""
 
     def full(kind: bytes, version: int, *parts: bytes) -> bytes:
         return box(kind, bytes([version, 0, 0, 0]), *parts)
 
-    decoder = b"\1" + bytes.fromhex(_HEVC_PROFILE) + bytes.fromhex("f000fcfdf8f800000f03")
-    for number, text in _HEVC_PARAMETERS:
-        unit = bytes.fromhex(text)
-        decoder += struct.pack(">BHH", 0x80 | number, 1, len(unit)) + unit
-    frame = bytes.fromhex(_HEVC_FRAME)
-    data = struct.pack(">I", len(frame)) + frame
-    block = bytes(4) + exif if exif else b""
-    properties = [
-        box(b"hvcC", decoder),
-        full(b"ispe", 0, struct.pack(">II", 64, 64)),
-        box(b"colr", b"nclx", struct.pack(">HHHB", 1, 13, 6, 0x80)),
-        box(b"irot", bytes([quarter_turns])),
-    ]
-    links = struct.pack(">IHBBBBB", 1, 1, 4, 0x81, 2, 3, 0x84)
-    brands = box(b"ftyp", b"heic", bytes(4), b"mif1heic")
+    data = struct.pack(">I", len(picture.frame)) + picture.frame
+    if orientation is not None:
+        exif = struct.pack(">2sHIHHHIHHI", b"MM", 42, 8, 1, 0x0112, 3, 1, orientation, 0, 0)
+    tag = bytes(4) + exif if exif else b""
+    properties = [box(b"hvcC", picture.decoder), full(b"ispe", 0, struct.pack(">II", picture.width, picture.height))]
+    if nclx is not None:
+        properties.append(box(b"colr", b"nclx", struct.pack(">HHHB", *nclx[:3], nclx[3] << 7)))
+    needed = {0, *range(len(properties), len(properties) + len(turns))}
+    properties += turns
+    links = bytes(number + 1 | (0x80 if number in needed else 0) for number in range(len(properties)))
+    items = [full(b"infe", 2, struct.pack(">HH", 1, 0), b"hvc1\0")]
+    items += [full(b"infe", 2, struct.pack(">HH", 2, 0), b"Exif\0")] if tag else []
 
     def meta(offset: int) -> bytes:
-        places = struct.pack(">HHHII", 1, 0, 1, offset, len(data))
-        items = [full(b"infe", 2, struct.pack(">HH", 1, 0), b"hvc1\0")]
-        references = []
-        if block:  # a second item, which describes the first
-            places += struct.pack(">HHHII", 2, 0, 1, offset + len(data), len(block))
-            items.append(full(b"infe", 2, struct.pack(">HH", 2, 0), b"Exif\0"))
-            references.append(full(b"iref", 0, box(b"cdsc", struct.pack(">HHH", 2, 1, 1))))
+        places = [(1, offset, len(data)), (2, offset + len(data), len(tag))][: len(items)]
         return full(
             b"meta",
             0,
             full(b"hdlr", 0, bytes(4), b"pict", bytes(13)),
             full(b"pitm", 0, struct.pack(">H", 1)),
-            full(b"iloc", 0, b"\x44\0", struct.pack(">H", len(items)), places),
+            full(
+                b"iloc",
+                0,
+                b"\x44\0",
+                struct.pack(">H", len(items)),
+                *(struct.pack(">HHHII", item, 0, 1, start, length) for item, start, length in places),
+            ),
             full(b"iinf", 0, struct.pack(">H", len(items)), *items),
-            *references,
-            box(b"iprp", box(b"ipco", *properties), full(b"ipma", 0, links)),
+            full(b"iref", 0, box(b"cdsc", struct.pack(">HHH", 2, 1, 1))) if tag else b"",
+            box(b"iprp", box(b"ipco", *properties), full(b"ipma", 0, struct.pack(">IHB", 1, 1, len(links)), links)),
         )
 
-    return brands + meta(len(brands) + len(meta(0)) + 8) + box(b"mdat", data + block)
+    brands = box(b"ftyp", b"heic", bytes(4), b"mif1heic")
+    return brands + meta(len(brands) + len(meta(0)) + 8) + box(b"mdat", data, tag)
 
 
 # --- colour profiles -------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import math
 
+import tokenizers
 from references import randomise
 
 from seesay.encoders import recipes
@@ -50,3 +51,36 @@ def make_bundle(folder, model, family, tokenizer=None, name="tiny"):
     )
     weights = {key: tensor.numpy() for key, tensor in state.items() if key not in ("log_scale", "bias")}
     return write_bundle(bundle, weights, tokenizer or openai.tokenizer_json(), {})
+
+
+def siglip_tokenizer():
+    """A small vocabulary of SigLIP's kind: pieces of words, an end token, a token for padding."""
+    pieces = ["<pad>", "</s>", "<unk>", "▁", *"abcdefghijklmnopqrstuvwxyz", "▁cat", "▁dog", "▁the", "▁on"]
+    backend = tokenizers.Tokenizer(
+        tokenizers.models.Unigram([(piece, -float(i)) for i, piece in enumerate(pieces)], 2, False)
+    )
+    backend.pre_tokenizer = tokenizers.pre_tokenizers.Metaspace()
+    backend.post_processor = tokenizers.processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
+    backend.add_special_tokens(["<pad>", "</s>", "<unk>"])
+    return backend.to_str().encode()
+
+
+def cased_tokenizer(*, end=2, size=120):
+    """A small vocabulary of a model's own, which knows capital letters; as XLM-V's, its end token is not the last."""
+    letters = [*"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.,!éó"]
+    words = {letter: number for number, letter in enumerate(letters, start=4)}
+    special = {"<s>": 0, "<pad>": 1, "<unk>": 3, "</s>": end}
+    words = {word: number if number != end else 2 for word, number in words.items()}
+    backend = tokenizers.Tokenizer(tokenizers.models.BPE(words | special, [], unk_token="<unk>"))
+    backend.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
+    backend.post_processor = tokenizers.processors.TemplateProcessing(
+        single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", end)]
+    )
+    backend.add_special_tokens(list(special))
+    return backend.to_str().encode()
+
+
+CASED_SETTINGS = {
+    "tokenizer_class": "PreTrainedTokenizerFast",
+    "bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>", "unk_token": "<unk>", "model_max_length": 32,
+}  # fmt: skip

@@ -15,7 +15,7 @@ from seesay.base.paths import default_library
 from seesay.cli.console import NOTHING_FOUND, LibraryOption, plural, write
 
 PACKAGES = ("numpy", "pillow", "av", "onnxruntime", "tokenizers", "simsimd")
-EXTRAS = {"torch": "train", "pi_heif": "heic", "rawpy": "raw"}
+EXTRAS = {"torch": "train", "pi_heif": "heic", "pyjpegxl": "jxl", "rawpy": "raw"}
 LOW_DISK_BYTES = 1 << 30
 
 

@@ -1,5 +1,6 @@
 """`seesay export`: a model in the format of another program, or its graphs again."""
 
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -47,23 +48,32 @@ def export(
 
 
 def _export_onnx(bundle: "Bundle", folder: Path, *, int8: bool) -> Path:
+    """Make the graphs beside the folder and put them there when they compute what the model does."""
     from seesay.encoders.bundle import Bundle, copy_bundle
     from seesay.encoders.export import export as export_graphs
     from seesay.encoders.temporal import copy_temporal, export_temporal
     from seesay.encoders.video import read_temporal
     from seesay.encoders.weights import in_8_bits
 
-    is_video = read_temporal(bundle.folder) is not None
-    if folder.resolve() != bundle.folder.resolve():
-        _refuse_existing(folder)
-        copied = copy_bundle(bundle, folder, storage=in_8_bits(bundle.read_weights()) if int8 else None)
-        if is_video:
-            copy_temporal(bundle, copied)
-    elif int8:
+    is_in_place = folder.resolve() == bundle.folder.resolve()
+    if int8 and is_in_place:
         raise UsageError(f"--int8 would change {folder} in place; name another folder with --out")
-    export_graphs(folder)
-    if is_video:
-        export_temporal(Bundle.open(folder))
+    if not is_in_place:
+        _refuse_existing(folder)
+    place = folder.resolve()
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=place.parent, prefix=f".{place.name}-") as scratch:
+        fresh = Path(scratch) / place.name
+        copied = copy_bundle(bundle, fresh, storage=in_8_bits(bundle.read_weights()) if int8 else None)
+        if is_video := read_temporal(bundle.folder) is not None:
+            copy_temporal(bundle, copied)
+        export_graphs(fresh)
+        if is_video:
+            export_temporal(Bundle.open(fresh))
+        place.mkdir(exist_ok=True)
+        for path in sorted(fresh.iterdir()):
+            if not (is_in_place and path.name in bundle.files):  # the weights stay where they are
+                path.replace(place / path.name)
     return folder
 
 

@@ -164,6 +164,7 @@ def _lines(facts: "Facts") -> dict[str, str]:
         "text": f"{facts.text.context_length} tokens, padding {facts.text.padding}, cleaner {facts.text.cleaner}",
         "ImageNet": f"{facts.top1:g}% zero-shot ({facts.top1_source})" if facts.top1 is not None else "",
         "licence": facts.licence,
+        "note": facts.note or "",
         "source": f"{facts.repo}, revision {facts.revision or 'settled by the first pull'}" if facts.repo else "",
     }
     return {key: value for key, value in lines.items() if value}
@@ -172,7 +173,8 @@ def _lines(facts: "Facts") -> dict[str, str]:
 def show_preprocessing(image: "ImageConfig") -> str:
     """`224 px, shortest, bicubic, mean 0.4815 0.4578 0.4082, std 0.2686 0.2613 0.2758`."""
     mean, std = (" ".join(f"{value:.4g}" for value in values) for values in (image.mean, image.std))
-    return f"{image.size_px} px, {image.resize}, {image.interpolation}, mean {mean}, std {std}"
+    resize = f"{image.resize} to {image.resize_px} px" if image.resize_px else image.resize
+    return f"{image.size_px} px, {resize}, {image.interpolation}, mean {mean}, std {std}"
 
 
 def _millions(count: int) -> str:
@@ -200,6 +202,9 @@ def render_models_page() -> str:
     lines += [_page_row(facts) for facts in published]
     sources = dict.fromkeys(facts.top1_source for facts in published if facts.top1_source)
     lines += ["", f"Sources of the accuracies: {'; '.join(sources)}."]
+    for note in dict.fromkeys(facts.note for facts in published if facts.note):
+        names = ", ".join(f"`{facts.name}`" for facts in published if facts.note == note)
+        lines += ["", f"{names}: {note}."]
     return "\n".join(lines) + "\n"
 
 

@@ -153,8 +153,8 @@ def _why_none(found: "Found") -> str:
     return found.why_none + ("; --weak shows what comes nearest" if found.is_held_back else "")
 
 
-def _line(hit: "Hit", *, is_dated: bool) -> str:
-    """Score, date, path, of a moment the range and the frame that fits best, and how many files are the same."""
+def _line(hit: "Hit", *, is_dated: bool = False) -> str:
+    """Score, date, path, of a moment the range and the frame that fits best, which page or part, how many copies."""
     from seesay.search.hit import clock
 
     taken = f"{hit.taken:%Y-%m-%d %H:%M}" if hit.taken else " " * 16
@@ -162,6 +162,8 @@ def _line(hit: "Hit", *, is_dated: bool) -> str:
     if hit.start_s is not None and hit.end_s is not None and hit.time_s is not None:
         at = ", then ".join(clock(time) for time in hit.steps_s or (hit.time_s,))
         line += f"  {clock(hit.start_s)}-{clock(hit.end_s)}  at {at}"
+    if hit.page is not None:
+        line += f"  page {hit.page}"
     if hit.box is not None:
         left, top, right, bottom = (round(100 * side) for side in hit.box)
         line += f"  in {left}-{right}% x {top}-{bottom}%"

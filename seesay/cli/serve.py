@@ -30,28 +30,33 @@ def serve(
     try:
         import uvicorn
 
-        from seesay.serve.app import create_app
+        from seesay.serve.app import app_of
+        from seesay.serve.connections import Server, protocol_with
+        from seesay.serve.service import start
     except ModuleNotFoundError as error:
         raise MissingExtraError("Serving", "serve") from error
     from seesay.serve.settings import Settings
 
     settings = Settings(library=library, host=host, port=port, token=token, hosts=tuple(allow_host or ()), model=model)
-    app = create_app(settings)
+    service = start(settings)
     listening = _listen(host, port)
     address = f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}"
     say(f"seesay is at {address}  (stop it with Ctrl-C)")
     logging.basicConfig(level=logging.WARNING)
+    budget = settings.budget
     config = uvicorn.Config(
-        app,
+        app_of(service),
+        http=protocol_with(budget),
+        ws="none",
         log_level="warning",
         access_log=False,
         server_header=False,
         proxy_headers=False,
         timeout_keep_alive=30,
-        timeout_graceful_shutdown=30,
+        timeout_graceful_shutdown=round(budget.grace_s) + 5,  # to answer those that remain
         h11_max_incomplete_event_size=64 << 10,
     )
-    uvicorn.Server(config).run(sockets=[listening])
+    Server(config, service.give_up, grace_s=budget.grace_s).run(sockets=[listening])
 
 
 def _listen(host: str, port: int) -> socket.socket:

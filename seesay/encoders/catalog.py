@@ -36,7 +36,7 @@ class Entry:
     variant: str
     """The architecture, a name of `seesay.models.variants`."""
     repo: str
-    """On the hub, in open_clip's format."""
+    """On the hub, in open_clip's format or transformers'."""
     revision: str | None
     """The commit that is fetched; None where it is settled by the first fetch."""
     sha256: Mapping[str, str]
@@ -50,6 +50,10 @@ class Entry:
     """Of OpenAI's own archive, by which a local copy of it is known."""
     statistics: Literal["openai", "inception"] | None = field(default=None)
     """Mean and deviation, where a checkpoint has others than its family."""
+    resize: Literal["squash"] | None = None
+    """How pictures become squares, where a checkpoint's own config says otherwise than its family does."""
+    note: str | None = None
+    """What a user must know besides the licence's name."""
 
 
 class Sizes(NamedTuple):

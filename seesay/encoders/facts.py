@@ -46,6 +46,8 @@ class Facts:
     top1: float | None
     """Zero-shot accuracy on ImageNet in percent, as published."""
     top1_source: str | None
+    note: str | None = None
+    """What a user must know besides the licence's name."""
 
     @property
     def num_parameters(self) -> int:
@@ -88,12 +90,13 @@ def _of_entry(entry: Entry) -> Facts:
     folder = installed_folder(entry.name)
     context_length = variant.model["text"]["context_length"]
     num_parameters = sizes.image_parameters + sizes.text_parameters
+    image = recipes.image_config(variant.family, variant.model["image"]["image_size"], statistics=entry.statistics)
     return Facts(
         name=entry.name,
         folder=folder,
         variant=entry.variant,
         dim=variant.model["dim"],
-        image=recipes.image_config(variant.family, variant.model["image"]["image_size"], statistics=entry.statistics),
+        image=replace(image, resize=entry.resize or image.resize),
         text=recipes.text_config(variant.family, context_length),
         image_parameters=sizes.image_parameters,
         text_parameters=sizes.text_parameters,
@@ -104,6 +107,7 @@ def _of_entry(entry: Entry) -> Facts:
         revision=entry.revision or read_lock().get(entry.name, {}).get("revision"),
         top1=entry.top1,
         top1_source=entry.top1_source,
+        note=entry.note,
     )
 
 

@@ -28,6 +28,7 @@ from seesay.encoders.words import Words, list_of
 from seesay.inputs.pictures import Source, open_picture
 from seesay.inputs.tokenizer import Tokenizer, Tokens, check_texts
 from seesay.inputs.transform import ImageTransform
+from seesay.models.reading import read_places
 
 TOKENS_PER_BATCH = 4096  # bounds the memory of one text batch whatever the texts' length
 PACKED_TOKENS_PER_BATCH = 2048  # of those, with shared beginnings counted once; more were 10 % slower on a CPU
@@ -227,6 +228,8 @@ class BundleEncoder:
         vectors_NE = np.empty((len(tokens.ids), self.dim), dtype=np.float32)
         lengths_N = tokens.mask.sum(axis=1)
         if self._backend.can_pack:
+            text = self.bundle.model["text"]  # what stands behind the place that is read is never looked at
+            lengths_N = read_places(tokens.ids, pooling=text["pooling"], end_id=text["end_id"]) + 1
             for batch in pack(tokens.ids, lengths_N, tokens_per_batch=PACKED_TOKENS_PER_BATCH):
                 vectors_BRE = self._backend.embed_packs(batch.packs)
                 vectors_NE[batch.rows] = vectors_BRE[batch.pack_of_row, batch.end_of_row]
@@ -266,7 +269,7 @@ class BundleEncoder:
                     future.cancel()
 
     def _pixels(self, image: Source | Image.Image) -> Pixels:
-        picture = image if isinstance(image, Image.Image) else open_picture(image, target_px=self.bundle.image.size_px)
+        picture = image if isinstance(image, Image.Image) else open_picture(image, target_px=self.transform.target_px)
         return self.transform(picture)
 
     def _join(self, batches: Sequence[Vectors]) -> Vectors:

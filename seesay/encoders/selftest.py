@@ -95,7 +95,7 @@ def write(bundle: Bundle, *, is_in_8_bits: bool = False) -> Report:
     from seesay.encoders.torch import TorchBackend
 
     reference = BundleEncoder(bundle, TorchBackend(bundle, device="cpu"), truncate=True)
-    images = [make_picture(seed, size) for seed, size in enumerate(((47, 64), (640, 200), (150, 410)))]
+    images = pictures()
     content: dict[str, Any] = {
         "made_by": "torch float32 from the stored weights; vectors are unit rows rounded to 5 decimals",
         "images": [
@@ -131,6 +131,11 @@ def _read(entries: list[dict[str, Any]], kind: str) -> Vectors:
 
 def _worst(wanted: Vectors, vectors: Vectors) -> float:
     return float(np.abs(wanted - vectors).max()) if wanted.shape == vectors.shape else np.inf
+
+
+def pictures() -> list[Image.Image]:
+    """The self-test's: taller, much wider and much taller than a square."""
+    return [make_picture(seed, size) for seed, size in enumerate(((47, 64), (640, 200), (150, 410)))]
 
 
 def make_picture(seed: int, size: tuple[int, int]) -> Image.Image:

@@ -8,7 +8,8 @@ import html
 import string
 
 # SigLIP's "punctuation" is ASCII's; a Chinese full stop stays. Underscores part words before they would vanish.
-_NO_PUNCTUATION = str.maketrans("_", " ", string.punctuation.replace("_", ""))
+PUNCTUATION = string.punctuation.replace("_", "")
+_NO_PUNCTUATION = str.maketrans("_", " ", PUNCTUATION)
 
 
 def lower(text: str) -> str:

@@ -28,6 +28,8 @@ def to_srgb(picture: Image.Image) -> Image.Image:
         ValueError: Pillow cannot convert this mode.
     """
     profile = picture.info.get("icc_profile")
+    if picture.mode == "LAB":
+        picture, profile = _lab_transform().apply(picture), None
     picture = _to_8_bits(picture)
     is_grey = picture.mode in _GREY_MODES
     alpha = None
@@ -72,6 +74,12 @@ def _srgb_transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | N
     samples = _samples(mode)
     before, after = np.asarray(samples.convert("RGB"), np.int16), np.asarray(transform.apply(samples), np.int16)
     return None if np.abs(after - before).max() <= _SAME_COLOUR else transform
+
+
+@lru_cache(maxsize=1)
+def _lab_transform() -> ImageCms.ImageCmsTransform:
+    """From the colours of Photoshop and of TIFF, which are Lab under D50, to sRGB."""
+    return ImageCms.buildTransform(ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB"), "LAB", "RGB")
 
 
 def _samples(mode: str) -> Image.Image:

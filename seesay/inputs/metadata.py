@@ -3,6 +3,7 @@
     JPEG            segments APP1
     PNG             chunks eXIf and iTXt, also behind the pixels
     WebP            chunks EXIF and XMP
+    PSD             image resources 1058 and 1060
     TIFF, raw       the file is one EXIF block itself: CR2 NEF ARW DNG PEF ORF RW2; of RAF the JPEG inside; of CR3 `CMT`
     HEIC            by libheif, the extra `heic`; AVIF by Pillow; JPEG XL and JPEG 2000 by their boxes
 
@@ -24,6 +25,7 @@ MOST_BYTES = 16 << 20  # of one block: EXIF has 64 kB at most where it is a segm
 _XMP_OF_JPEG, _EXIF_OF_JPEG = b"http://ns.adobe.com/xap/1.0/\0", b"Exif\0\0"
 _XMP_OF_PNG = b"XML:com.adobe.xmp"
 _CANON = bytes.fromhex("85c0b687820f11e08111f4ce462b6a48")  # the box of a CR3 that holds its EXIF
+_EXIF_OF_PHOTOSHOP, _XMP_OF_PHOTOSHOP = 1058, 1060
 _EXIF_OF_JPEG_2000 = b"JpgTiffExif->JP2"
 _XMP_OF_BOXES = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
 _TIFFS = (b"II*\0", b"MM\0*", b"IIRO", b"IIRS", b"MMOR", b"IIU\0")  # the last four: Olympus and Panasonic
@@ -77,6 +79,8 @@ def read_blocks(file: BinaryIO) -> Blocks:
     elif head.startswith(_TIFFS):
         found.exif.append(file)
         found.xmp.extend(_xmp_of_tiff(file))
+    elif head.startswith(b"8BPS"):
+        _of_photoshop(file, found)
     elif head.startswith(b"FUJIFILMCCD-RAW"):
         file.seek(84)
         _of_jpeg(file, int.from_bytes(file.read(4), "big"), found)
@@ -130,6 +134,22 @@ def _of_webp(file: BinaryIO, found: Blocks) -> None:
         if kind == b"EXIF" and size <= MOST_BYTES:
             found.exif.append(io.BytesIO(file.read(size).removeprefix(_EXIF_OF_JPEG)))
         elif kind == b"XMP " and size <= MOST_BYTES:
+            found.xmp.append(file.read(size))
+        file.seek(after)
+
+
+def _of_photoshop(file: BinaryIO, found: Blocks) -> None:
+    file.seek(26)
+    file.seek(int.from_bytes(file.read(4), "big"), os.SEEK_CUR)  # the palette
+    end = int.from_bytes(file.read(4), "big") + file.tell()
+    while file.tell() < end and len(head := file.read(7)) == 7 and head.startswith(b"8BIM"):
+        kind, name_size = int.from_bytes(head[4:6], "big"), head[6]
+        file.seek(name_size + (name_size + 1) % 2, os.SEEK_CUR)
+        size = int.from_bytes(file.read(4), "big")
+        after = file.tell() + size + size % 2
+        if kind == _EXIF_OF_PHOTOSHOP and size <= MOST_BYTES:
+            found.exif.append(io.BytesIO(file.read(size)))
+        elif kind == _XMP_OF_PHOTOSHOP and size <= MOST_BYTES:
             found.xmp.append(file.read(size))
         file.seek(after)
 

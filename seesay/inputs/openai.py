@@ -10,6 +10,7 @@ Source: github.com/openai/CLIP, clip/simple_tokenizer.py; the merges are OpenAI'
 """
 
 import gzip
+from functools import cache
 
 import tokenizers
 from tokenizers import AddedToken, Regex, decoders, models, normalizers, pre_tokenizers, processors
@@ -35,6 +36,7 @@ def text_config(context_length: int = 77) -> TextConfig:
     return TextConfig(context_length=context_length, pad_id=PAD_ID, padding="longest", cleaner="lower")
 
 
+@cache
 def tokenizer_json(*, cleans: bool = False) -> bytes:
     """The content of tokenizer.json.
 

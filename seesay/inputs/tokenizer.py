@@ -214,15 +214,27 @@ def _excerpt(text: str) -> str:
 def _read_backend(path: Path) -> tokenizers.Tokenizer:
     try:
         content = path.read_text(encoding="utf-8")
-        json.loads(content)
     except OSError as error:
         raise BundleError(f"{path.name} cannot be read: {error.strerror}") from error
-    except ValueError as error:
+    except UnicodeDecodeError as error:
         raise BundleError(f"{path.name} is not JSON: {error}") from error
-    try:
-        backend = tokenizers.Tokenizer.from_str(content)
-    except Exception as error:  # the library raises bare Exception for everything that it does not understand
-        raise BundleError(f"{path.name} is not a tokenizer that this version of `tokenizers` reads: {error}") from error
+    backend = parse_tokenizer(content, name=path.name)
     backend.no_padding()  # ours, because the file's may be fixed to another length than the model's
     backend.no_truncation()  # ours, because the library's is silent
     return backend
+
+
+def parse_tokenizer(content: str, *, name: str) -> tokenizers.Tokenizer:
+    """A tokenizer of the library from the content of a tokenizer.json.
+
+    Raises:
+        BundleError: it is not JSON, or no tokenizer.
+    """
+    try:
+        json.loads(content)
+    except ValueError as error:
+        raise BundleError(f"{name} is not JSON: {error}") from error
+    try:
+        return tokenizers.Tokenizer.from_str(content)
+    except Exception as error:  # the library raises bare Exception for everything that it does not understand
+        raise BundleError(f"{name} is not a tokenizer that this version of `tokenizers` reads: {error}") from error

@@ -6,7 +6,7 @@ Shape legend: S picture side in pixels.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
@@ -17,8 +17,9 @@ from seesay.base.errors import BundleError
 from seesay.inputs.fields import check_fields
 from seesay.inputs.pictures import Source, open_picture
 
-ResizeMode: TypeAlias = Literal["shortest", "squash", "longest"]
-Interpolation: TypeAlias = Literal["bicubic", "bilinear", "bicubic_sharp"]
+ResizeMode: TypeAlias = Literal["shortest", "squash", "longest", "none"]
+CropRounding: TypeAlias = Literal["even", "down"]
+Interpolation: TypeAlias = Literal["bicubic", "bilinear", "bicubic_sharp", "lanczos", "nearest", "box", "hamming"]
 
 # Above this ratio of the sides only the middle of a picture is resized. Resizing the whole of 60000 × 3 pixels to
 # a shorter side of 224 would first make 4.4 million × 224 of them (4 GB), of which 224 × 224 are kept. At 100 the
@@ -29,11 +30,17 @@ _RESAMPLING = {
     "bicubic": Image.Resampling.BICUBIC,
     "bilinear": Image.Resampling.BILINEAR,
     "bicubic_sharp": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+    "nearest": Image.Resampling.NEAREST,
+    "box": Image.Resampling.BOX,
+    "hamming": Image.Resampling.HAMMING,
 }
 # Of the unsharp mask of "bicubic_sharp": its radius in pixels of the small picture, and its strength in percent.
 # At 64 and 120 pixels enlarged to 240 they bring EfficientNet-Lite1's features closest to those of the picture that
 # was made small (bench/starter_sharp.py); with most other radii and strengths the gain is smaller, with none a loss.
 _SHARP_RADIUS, _SHARP_PERCENT = 0.4, 150
+_EVERY_PX = 1 << 20  # more than any picture has: what is not shrunk must not be decoded smaller
+_RARE = {"resize_px": None, "crop_rounding": "even"}  # left out where they are as usual, so that old bundles keep ids
 _PADDING = (0, 0, 0)  # black, as open_clip pads with its fill_color of 0
 
 
@@ -50,10 +57,11 @@ class ImageConfig:
     `shortest`: the shorter side becomes S, then the middle is cut out (OpenAI's recipe).
     `squash`: both sides become S, whatever the shape (SigLIP).
     `longest`: the longer side becomes S, then black is added evenly around it (open_clip's `longest`).
+    `none`: the middle is cut out of the picture as it is, and black added where it is smaller.
     """
 
     interpolation: Interpolation
-    """The filter that the model was trained with. All look at every source pixel when they shrink (antialias).
+    """The filter that the model was trained with. All but `nearest` look at every source pixel when they shrink.
 
     `bicubic_sharp` shrinks like bicubic, and sharpens after it had to enlarge: a tower that saw only pictures with
     sharp edges takes a thumbnail of a car for a blurred photograph of something else.
@@ -65,13 +73,29 @@ class ImageConfig:
     std: tuple[float, float, float]
     """Divided by after the mean, in RGB order; each is positive."""
 
+    resize_px: int | None = None
+    """What `shortest` and `squash` make the sides before the middle is cut out, in pixels; None: S, as is usual."""
+
+    crop_rounding: CropRounding = "even"
+    """Where the middle begins when what is cut away is odd: at the even one of the two places, as OpenAI, open_clip and
+    torchvision do (`even`), or always at the smaller one, as transformers does (`down`)."""
+
     def __post_init__(self) -> None:
         """Refuse what no model can mean."""
-        if isinstance(self.size_px, bool) or not isinstance(self.size_px, int) or self.size_px < 1:
+        if not _is_size(self.size_px):
             raise BundleError(f"image.size_px must be a whole number of pixels, at least 1; got {self.size_px!r}")
-        for name, kinds in (("resize", get_args(ResizeMode)), ("interpolation", get_args(Interpolation))):
+        for name, kinds in (
+            ("resize", get_args(ResizeMode)),
+            ("interpolation", get_args(Interpolation)),
+            ("crop_rounding", get_args(CropRounding)),
+        ):
             if getattr(self, name) not in kinds:
                 raise BundleError(f"image.{name} must be one of {', '.join(kinds)}; got {getattr(self, name)!r}")
+        if self.resize_px is not None and (not _is_size(self.resize_px) or self.resize not in ("shortest", "squash")):
+            raise BundleError(
+                "image.resize_px must be a whole number of pixels, at least 1, and goes with the modes shortest and "
+                f"squash only; got {self.resize_px!r} with {self.resize}"
+            )
         for name in ("mean", "std"):
             values = getattr(self, name)
             if len(values) != 3 or not all(np.isfinite(value) for value in values):
@@ -86,6 +110,7 @@ class ImageConfig:
         Raises:
             BundleError: a key is missing or unknown, or a value is impossible; it names the key.
         """
+        data = {**_RARE, **data}
         check_fields(cls, data, section="image")
         triples = {}
         for name in ("mean", "std"):
@@ -97,7 +122,13 @@ class ImageConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """What `from_dict` reads, with nothing but JSON's types."""
-        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+        fields = {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+        return {key: value for key, value in fields.items() if key not in _RARE or value != _RARE[key]}
+
+    def at_size(self, size_px: int) -> "ImageConfig":
+        """The same for a square of another side; what is cut away stays the same share of the picture."""
+        resize_px = None if self.resize_px is None else round(self.resize_px * size_px / self.size_px)
+        return replace(self, size_px=size_px, resize_px=resize_px)
 
 
 class ImageTransform:
@@ -110,8 +141,8 @@ class ImageTransform:
 
     @property
     def target_px(self) -> int:
-        """The length of shorter side that a picture should be decoded to at least: S."""
-        return self.config.size_px
+        """The length of shorter side that a picture should be decoded to at least."""
+        return _EVERY_PX if self.config.resize == "none" else self.config.resize_px or self.config.size_px
 
     def __call__(self, picture: Image.Image) -> NDArray[np.uint8]:
         """From an RGB picture of any size to (S, S, 3) uint8, rows top to bottom, not normalised.
@@ -124,7 +155,9 @@ class ImageTransform:
             picture: as `open_picture` returns it; another mode is converted to RGB without any care for colour.
         """
         rgb = picture if picture.mode == "RGB" else picture.convert("RGB")
-        square = self._resize(rgb, self.config.size_px, _RESAMPLING[self.config.interpolation])
+        resampling = _RESAMPLING[self.config.interpolation]
+        resized = self._resize(rgb, self.target_px, resampling)
+        square = _middle_square(resized, self.config.size_px, self.config.crop_rounding)
         if self.config.interpolation == "bicubic_sharp":
             square = _sharpen(square, self._enlarged(rgb))
         return np.array(square, dtype=np.uint8)  # a copy: np.asarray of a picture is read-only
@@ -132,7 +165,7 @@ class ImageTransform:
     def _enlarged(self, picture: Image.Image) -> float:
         """How many times larger a picture becomes."""
         side = max(picture.size) if self.config.resize == "longest" else min(picture.size)
-        return self.config.size_px / side
+        return (self.config.resize_px or self.config.size_px) / side
 
 
 def _sharpen(picture: Image.Image, enlarged: float) -> Image.Image:
@@ -159,12 +192,23 @@ def _shortest(picture: Image.Image, size: int, resampling: Image.Resampling) -> 
     width, height = picture.size
     # torchvision's arithmetic: the longer side is cut off, not rounded
     if width <= height:
-        resized = picture.resize((size, int(size * height / width)), resampling)
-    else:
-        resized = picture.resize((int(size * width / height), size), resampling)
-    # and its centre: Python's round, which takes halves to the even number
-    left, top = round((resized.width - size) / 2.0), round((resized.height - size) / 2.0)
-    return resized.crop((left, top, left + size, top + size))
+        return picture.resize((size, int(size * height / width)), resampling)
+    return picture.resize((int(size * width / height), size), resampling)
+
+
+def _middle_square(picture: Image.Image, size: int, rounding: CropRounding) -> Image.Image:
+    """The middle of a picture, with black around it where it is smaller; as torchvision's `center_crop`."""
+    if picture.size == (size, size):
+        return picture
+    left, top = (_offset(side, size, rounding) for side in picture.size)
+    return picture.crop((left, top, left + size, top + size))
+
+
+def _offset(side: int, size: int, rounding: CropRounding) -> int:
+    """Where the middle begins; Python's round takes halves to the even number."""
+    if side < size:
+        return -((size - side) // 2)
+    return (side - size) // 2 if rounding == "down" else round((side - size) / 2.0)
 
 
 def _middle(picture: Image.Image) -> Image.Image:
@@ -190,4 +234,12 @@ def _longest(picture: Image.Image, size: int, resampling: Image.Resampling) -> I
     return square
 
 
-_MODES = {"shortest": _shortest, "squash": _squash, "longest": _longest}
+def _leave(picture: Image.Image, size: int, resampling: Image.Resampling) -> Image.Image:
+    return picture
+
+
+def _is_size(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+_MODES = {"shortest": _shortest, "squash": _squash, "longest": _longest, "none": _leave}

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from seesay.models.reading import Pooling, read_places
 from seesay.models.transformer import Activation, Block
 
 
@@ -35,10 +36,10 @@ class TextTransformerConfig:
 
     "full": a token looks at all, padding included, so texts must be padded to the context length (SigLIP).
     """
-    pooling: Literal["end", "last"]
-    """Where the vector is read: at the first `end_id` (CLIP), or at the last position, whatever is there (SigLIP)."""
+    pooling: Pooling
+    """Where the vector is read; see `seesay.models.reading`."""
     end_id: int
-    """The token that ends a text; OpenAI's code finds it as the largest id, which it is in every CLIP vocabulary."""
+    """The token that ends a text; in OpenAI's vocabulary it is the largest id too."""
 
 
 class TextTransformer(nn.Module):
@@ -80,10 +81,7 @@ class TextTransformer(nn.Module):
         x_BLD = self.token_embedding(tokens) + self.position_embedding[:num_tokens]
         for block in self.blocks[:-1]:
             x_BLD = block(x_BLD, is_causal=self.config.attention == "causal")
-        if self.config.pooling == "end":
-            place_B1 = (tokens == self.config.end_id).int().argmax(dim=1, keepdim=True)
-        else:
-            place_B1 = torch.full_like(tokens[:, :1], num_tokens - 1)
+        place_B1 = read_places(tokens, pooling=self.config.pooling, end_id=self.config.end_id)[:, None]
         row_B1D = x_BLD.gather(1, place_B1.unsqueeze(2).expand(-1, -1, self.width))
         allowed_B11L = None
         if self.config.attention == "causal":

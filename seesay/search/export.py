@@ -22,6 +22,7 @@ from seesay.inputs.video import read_info
 from seesay.search.clips import cut_clip
 from seesay.search.hit import Hit, clock
 from seesay.search.picture import fit, frame_at
+from seesay.search.tiles import wanted_px
 
 SHEET, RECORD = "sheet.png", "hits.json"
 SHORTEST_S = 4.0  # a clip of one moment would be over before one has looked
@@ -90,9 +91,9 @@ def _names(hits: Sequence[Hit]) -> list[str]:
 
 
 def _picture(hit: Hit) -> Image.Image:
-    target_px = round(TILE_PX / (hit.box.bottom - hit.box.top)) if hit.box else TILE_PX
+    target_px = wanted_px(hit.box, TILE_PX) if hit.box else TILE_PX
     if hit.time_s is None:
-        return fit(open_picture(hit.path, target_px=target_px), hit.box, side_px=TILE_PX)
+        return fit(open_picture(hit.path, target_px=target_px, page=hit.page or 1), hit.box, side_px=TILE_PX)
     return fit(frame_at(hit.path, hit.time_s, size_px=target_px), hit.box, side_px=TILE_PX)
 
 
@@ -120,7 +121,8 @@ def _at_least(start_s: float, end_s: float, duration_s: float) -> tuple[float, f
 def _caption(hit: Hit) -> str:
     times = "" if hit.start_s is None or hit.end_s is None else f" {clock(hit.start_s)}-{clock(hit.end_s)}"
     name = os.fsencode(Path(hit.path).name).decode("utf-8", "replace")
-    return f"{hit.score:.3f} {name}{times}"
+    page = "" if hit.page is None else f" page {hit.page}"
+    return f"{hit.score:.3f} {name}{page}{times}"
 
 
 def _write_subtitles(hits: Sequence[Hit], names: Sequence[str], folder: Path, query: str) -> list[Path]:

@@ -17,7 +17,9 @@ class Hit:
     id: int
     """Of the best item. It stays the same until the file changes, and is never used again for another."""
     box: Box | None = None
-    """The part of the picture that fits best, where tiles were made and one of them fits better than the whole."""
+    """The part of the picture that fits best, where it was cut into parts and one fits better than the whole."""
+    page: int | None = None
+    """The page that fits best, from 1, of a file that has several."""
     start_s: float | None = None
     end_s: float | None = None
     """The range of the video; it holds `time_s`."""
@@ -42,6 +44,8 @@ class Hit:
             found |= {"start_s": self.start_s, "end_s": self.end_s, "time_s": self.time_s}
         if self.steps_s:
             found["steps_s"] = list(self.steps_s)
+        if self.page is not None:
+            found["page"] = self.page
         if self.box is not None:
             found["box"] = self.box._asdict()
         if self.taken is not None:

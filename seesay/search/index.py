@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from seesay.base.errors import InputError, MissingExtraError
 from seesay.encoders.encoder import Encoder
-from seesay.inputs.video import VIDEO_SUFFIXES, read_info
+from seesay.inputs.video import VIDEO_SUFFIXES, is_video, read_info
 from seesay.search.detail import Detail
 from seesay.search.reading import (
     Chunk,
@@ -28,9 +28,9 @@ from seesay.search.reading import (
     Wanted,
     error_row,
     read_heads,
+    read_parts,
     read_picture,
     read_pictures,
-    read_video,
 )
 from seesay.search.rows import Box, ErrorRow, FilePart, FileRow, NewItem
 from seesay.search.store import Store
@@ -52,7 +52,7 @@ class Summary:
     removed: int = 0
     failed: int = 0
     incomplete: int = 0
-    """Of those added or changed: damaged videos, which gave what they hold and a line in the ledger."""
+    """Of those added or changed: damaged files, which gave what they hold and a line in the ledger."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -249,9 +249,9 @@ class _Run:
         """Pictures first, with all cores; then the videos, one after the other."""
         self._total = len(plan.pictures) + len(plan.videos)
         self._tell()
-        videos: list[Read] = []  # animations, found among the pictures
+        videos: list[Read] = []  # animations and files of several pages, found among the pictures
         for read in read_pictures(self._with_known(plan.pictures), self._encoder.transform):
-            if read.is_video:
+            if read.has_parts:
                 videos.append(read)
                 continue
             self._take(read)
@@ -278,16 +278,17 @@ class _Run:
             return
         if read.chunk:
             self._add(read.chunk)
-        elif read.is_video:
-            self._take_video(_go_on(self._store, read), read.digest)
+        elif read.has_parts:
+            self._take_parts(_go_on(self._store, read), read.digest)
         else:  # its content was known a moment ago, until the file that had it was replaced
             again = read_picture(read.wanted, frozenset(), self._encoder.transform)
             self._take(again)
 
-    def _take_video(self, wanted: Wanted, digest: bytes) -> None:
+    def _take_parts(self, wanted: Wanted, digest: bytes) -> None:
+        path = os.fsdecode(wanted.path)
         try:
-            duration_s = read_info(os.fsdecode(wanted.path)).duration_s
-            for chunk in read_video(wanted, digest, self._encoder.transform):
+            duration_s = read_info(path).duration_s if is_video(path) else 0.0
+            for chunk in read_parts(wanted, digest, self._encoder.transform):
                 self._add(chunk)
                 if chunk.times_s:
                     self._tell(wanted.path, chunk.times_s[1], duration_s)
@@ -346,7 +347,7 @@ class _Run:
 
 def _item(chunk: Chunk, box: Box | None, vector: NDArray[np.float32]) -> NewItem:
     start_s, end_s, time_s = chunk.times_s or (None, None, None)
-    return NewItem(vector=vector, start_s=start_s, end_s=end_s, time_s=time_s, box=box)
+    return NewItem(vector=vector, start_s=start_s, end_s=end_s, time_s=time_s, box=box, page=chunk.page)
 
 
 def _parts(chunks: Sequence[Chunk], items: Sequence[Sequence[NewItem]]) -> Iterator[FilePart]:

@@ -9,7 +9,7 @@ from seesay.inputs.pictures import open_picture
 from seesay.inputs.sheet import thumbnail
 from seesay.inputs.video import At, frames
 from seesay.search.rows import Box, ItemRow
-from seesay.search.tiles import cut
+from seesay.search.tiles import cut, wanted_px
 
 
 def show_item(row: ItemRow, *, side_px: int) -> Image.Image:
@@ -18,20 +18,19 @@ def show_item(row: ItemRow, *, side_px: int) -> Image.Image:
     Raises:
         InputError: the file cannot be read.
     """
-    # A tile shows a part, so the whole is decoded larger.
-    target_px = round(side_px / (row.box.bottom - row.box.top)) if row.box else side_px
+    target_px = wanted_px(row.box, side_px) if row.box else side_px
     return fit(open_item(row, target_px=target_px), row.box, side_px=side_px)
 
 
 def open_item(row: ItemRow, *, target_px: int) -> Image.Image:
-    """The whole photograph, or frame of a video, that an item is of or is a part of.
+    """The whole photograph, page, or frame of a video, that an item is of or is a part of.
 
     Raises:
         InputError: the file cannot be read.
     """
     path = os.fsdecode(row.path)
     if row.time_s is None:
-        return open_picture(path, target_px=target_px)
+        return open_picture(path, target_px=target_px, page=row.page or 1)
     return frame_at(path, row.time_s, size_px=target_px)
 
 

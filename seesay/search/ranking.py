@@ -81,6 +81,7 @@ class _Page:
             score=score,
             id=row.id,
             box=row.box,
+            page=row.page,
             start_s=start_s,
             end_s=end_s,
             time_s=row.time_s,

@@ -2,6 +2,7 @@
 
     pictures: a pool of threads, one file each ─→ a chunk with all its pieces
     videos:   one at a time, decoded in threads ahead of the model ─→ a chunk for every moment, as they come
+    files of several pages: one at a time ─→ a chunk for every page
 
 Memory is bounded by what may wait, whatever the length of a video. It must not know the store or the model.
 """
@@ -21,7 +22,7 @@ from PIL import Image
 
 from seesay.base.errors import InputError, MissingExtraError
 from seesay.inputs.dates import read_taken_ns
-from seesay.inputs.pictures import open_picture
+from seesay.inputs.pictures import examine_pages, examine_picture, has_pages
 from seesay.inputs.transform import ImageTransform
 from seesay.inputs.video import Frame, is_video, map_frames, read_info
 from seesay.search import tiles
@@ -45,7 +46,7 @@ class Wanted:
     digest: bytes = b""
     """Of a video that was begun: as it was when that was done."""
     position_s: float | None = None
-    """Where to go on in it."""
+    """Where to go on in it; of a file of several pages, how many are done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ class Piece:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chunk:
-    """A picture, or one moment of a video: what is committed together or not at all."""
+    """A picture, a page, or one moment of a video: what is committed together or not at all."""
 
     wanted: Wanted
     digest: bytes
@@ -68,20 +69,23 @@ class Chunk:
     """When the file was taken, as it says, in nanoseconds since 1970; of its first chunk."""
     times_s: tuple[float, float, float] | None = None
     """Start, end and time of the frame, of a moment."""
+    page: int | None = None
+    """Of a file of several pages, from 1."""
     is_first: bool = True
     next_s: float | None = None
-    """Where the next moment begins; None when this chunk is the file's last."""
+    """Where the next moment begins, or how many pages come before the next; None when this chunk is the file's last."""
     problem: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Read:
-    """What reading a file's beginning brought. Neither chunk nor error: it is a video, or its content is known."""
+    """What reading a file's beginning brought. Neither chunk nor error: it has parts, or its content is known."""
 
     wanted: Wanted
     digest: bytes = b""
     chunk: Chunk | None = None
-    is_video: bool = False
+    has_parts: bool = False
+    """It is a video, or has several pages: `read_parts` reads it."""
     error: ErrorRow | None = None
 
 
@@ -128,25 +132,27 @@ def _read_head(wanted: Wanted, known: frozenset[bytes]) -> Read:
     try:
         is_begun = wanted.position_s is not None
         digest = wanted.digest if is_begun else content_digest(wanted.path)
-        return Read(wanted=wanted, digest=digest, is_video=digest not in known)
+        return Read(wanted=wanted, digest=digest, has_parts=digest not in known)
     except OSError as error:
         return Read(wanted=wanted, error=error_row(wanted, error))
 
 
 def read_picture(wanted: Wanted, known: frozenset[bytes], transform: ImageTransform) -> Read:
-    """In a thread: the digest, and a chunk unless the content is known or the file turns out to be a video."""
+    """In a thread: the digest, and a chunk unless the content is known or the file turns out to have parts."""
     try:
         digest = content_digest(wanted.path)
         if digest in known:
             return Read(wanted=wanted, digest=digest)
-        if is_video(os.fsdecode(wanted.path)):
-            return Read(wanted=wanted, digest=digest, is_video=True)
-        has_tiles = wanted.detail.tiles
-        target_px = tiles.decode_px(transform.target_px) if has_tiles else transform.target_px
-        picture = open_picture(os.fsdecode(wanted.path), target_px=target_px)
-        pieces = tuple(_pieces(picture, transform, has_tiles=has_tiles))
-        taken_ns = read_taken_ns(os.fsdecode(wanted.path))
-        chunk = Chunk(wanted=wanted, digest=digest, pieces=pieces, detail=wanted.detail.of_picture, taken_ns=taken_ns)
+        path = os.fsdecode(wanted.path)
+        if is_video(path) or has_pages(path):
+            return Read(wanted=wanted, digest=digest, has_parts=True)
+        found = examine_picture(path, target_px=_target_px(wanted, transform))
+        pieces = _pieces_of_picture(found.picture, wanted, transform)
+        detail = wanted.detail.of_picture
+        taken_ns = read_taken_ns(path)
+        chunk = Chunk(
+            wanted=wanted, digest=digest, pieces=pieces, detail=detail, taken_ns=taken_ns, problem=found.problem
+        )
         return Read(wanted=wanted, digest=digest, chunk=chunk)
     except (OSError, InputError, MissingExtraError) as error:
         return Read(wanted=wanted, error=error_row(wanted, error))
@@ -166,6 +172,48 @@ def error_row(wanted: Wanted, error: Exception) -> ErrorRow:
     return ErrorRow(path=wanted.path, size_bytes=wanted.size_bytes, mtime_ns=wanted.mtime_ns, reason=str(error))
 
 
+def read_parts(wanted: Wanted, digest: bytes, transform: ImageTransform) -> Iterator[Chunk]:
+    """The moments of a video or the pages of a file, from where it was left; errors as of `read_video`."""
+    is_paged = has_pages(os.fsdecode(wanted.path))
+    yield from (read_pages if is_paged else read_video)(wanted, digest, transform)
+
+
+def read_pages(wanted: Wanted, digest: bytes, transform: ImageTransform) -> Iterator[Chunk]:
+    """The pages of a file, from where it was left. One that cannot be read is a problem of the whole.
+
+    Raises:
+        InputError: no page can be read.
+        OSError: the file cannot be reached, or not any more.
+    """
+    path = os.fsdecode(wanted.path)
+    num_done = int(wanted.position_s or 0)
+    problems: list[str] = []
+    empty = Chunk(
+        wanted=wanted,
+        digest=digest,
+        pieces=(),
+        detail=wanted.detail.of_picture,
+        taken_ns=read_taken_ns(path) if num_done == 0 else None,
+        is_first=num_done == 0,
+    )
+    before: Chunk | None = None
+    for page in examine_pages(path, target_px=_target_px(wanted, transform), first=num_done + 1):
+        if page.problem is not None:
+            problems.append(f"page {page.number}: {page.problem}")
+        if page.found is not None:
+            if before is not None:  # a page later: the last one says that it is the last
+                yield replace(before, next_s=float(page.number - 1))
+                empty = replace(empty, is_first=False)
+            pieces = _pieces_of_picture(page.found.picture, wanted, transform)
+            before = replace(empty, pieces=pieces, page=page.number)
+    if problems:
+        os.stat(path)  # as of a video: a drive that was pulled out is no damage
+        problems[1:] = [f"and {len(problems) - 1} more"] if len(problems) > 1 else []
+    if before is None and empty.is_first:
+        raise InputError("; ".join(problems) or "a file without a page")
+    yield replace(before or empty, problem="; ".join(problems) or None)
+
+
 def read_video(wanted: Wanted, digest: bytes, transform: ImageTransform) -> Iterator[Chunk]:
     """The moments of a video, from where it was left; decoded in threads that are at most `AHEAD` moments ahead.
 
@@ -178,12 +226,11 @@ def read_video(wanted: Wanted, digest: bytes, transform: ImageTransform) -> Iter
     """
     path, detail = os.fsdecode(wanted.path), wanted.detail
     problems: list[str] = []
-    target_px = tiles.decode_px(transform.target_px) if detail.tiles else transform.target_px
     shown = map_frames(
         partial(_seen, transform=transform, has_tiles=detail.tiles),
         path,
         detail.moments,
-        size_px=target_px,
+        size_px=_target_px(wanted, transform),
         from_s=wanted.position_s or 0.0,
         on_error=problems.append,
         num_ahead=(AHEAD_WITH_TILES if detail.tiles else AHEAD) // 2,
@@ -241,6 +288,17 @@ def _chunk(wanted: Wanted, digest: bytes, seen: _Seen, *, end_s: float, is_first
         is_first=is_first,
         next_s=end_s,
     )
+
+
+def _target_px(wanted: Wanted, transform: ImageTransform) -> int:
+    return tiles.decode_px(transform.target_px) if wanted.detail.tiles else transform.target_px
+
+
+def _pieces_of_picture(picture: Image.Image, wanted: Wanted, transform: ImageTransform) -> tuple[Piece, ...]:
+    """The whole, its tiles where they are asked for, and of a long one squares: a model sees its middle only."""
+    boxes = tiles.squares(picture.width, picture.height)
+    pieces = _pieces(picture, transform, has_tiles=wanted.detail.tiles)
+    return (*pieces, *(Piece(transform(tiles.cut(picture, box)), box) for box in boxes))
 
 
 def _pieces(picture: Image.Image, transform: ImageTransform, *, has_tiles: bool) -> Iterator[Piece]:

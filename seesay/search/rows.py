@@ -40,7 +40,8 @@ class FileRow:
     detail: str
     """How finely it was looked at; see `Detail`."""
     position_s: float | None
-    """Of a video that was not read to its end: the time of the first frame that is missing."""
+    """Of a video that was not read to its end, the time of the first frame that is missing; of a file of several pages,
+    how many were read."""
     has_vectors: bool
     """It has items, and each has a vector of the library's model."""
     reader: int = 0
@@ -64,7 +65,7 @@ class FileRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewItem:
-    """Something that a search can find: a picture, a moment of a video, or a tile of either.
+    """Something that a search can find: a picture, a page, a moment of a video, or a part of one of these.
 
     Times are seconds from the video's first picture; all None for a picture.
     """
@@ -75,7 +76,7 @@ class NewItem:
     time_s: float | None = None
     """Of the frame that the vector was made from."""
     box: Box | None = None
-    """The part that a tile shows."""
+    """The part that a tile or a square of a long picture shows."""
     track: int = 0
     """Of a file with several video tracks, which one a moment is of; 0: the one that players choose."""
     page: int | None = None

@@ -15,17 +15,18 @@ from seesay import __version__
 from seesay.serve import classifying, files, openai, searching, state
 from seesay.serve.batching import BusyError
 from seesay.serve.errors import add_handlers
+from seesay.serve.head import HeadAsGet
+from seesay.serve.leaving import Watched
 from seesay.serve.metrics import Measured
 from seesay.serve.security import Guard
 from seesay.serve.service import Service, start
 from seesay.serve.settings import Settings
 
 PAGE = Path(__file__).parent / "page"
-NUM_THREADS = 128  # requests that are worked on at once; most of them wait for the model, together
 
 
 def create_app(settings: Settings) -> ASGIApp:
-    """Everything, guarded.
+    """Everything, guarded, for any ASGI server.
 
     Args:
         settings: where, what, and the limits.
@@ -33,7 +34,11 @@ def create_app(settings: Settings) -> ASGIApp:
     Raises:
         SeesayError: the library or the model cannot be used.
     """
-    service = start(settings)
+    return app_of(start(settings))
+
+
+def app_of(service: Service) -> ASGIApp:
+    """The application around a service that was started."""
     app = FastAPI(
         title="seesay", version=__version__, lifespan=_lifespan, docs_url=None, redoc_url=None,
         description="Search pictures and videos by text; embeddings; classification without training.",
@@ -48,13 +53,13 @@ def create_app(settings: Settings) -> ASGIApp:
         return FileResponse(PAGE / "index.html", headers={"Cache-Control": "no-cache"})
 
     app.mount("/page", StaticFiles(directory=PAGE), name="page")
-    return Guard(Measured(app, service.metrics), settings)
+    return Guard(Watched(Measured(HeadAsGet(app), service.metrics)), service.settings)
 
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     service: Service = app.state.service
-    anyio.to_thread.current_default_thread_limiter().total_tokens = NUM_THREADS
+    anyio.to_thread.current_default_thread_limiter().total_tokens = service.settings.budget.threads
     threading.Thread(target=_warm, args=[service], name="seesay-warm", daemon=True).start()
     yield
     await anyio.to_thread.run_sync(service.close)

@@ -21,6 +21,7 @@ from seesay.encoders.encoder import Calibrated, Encoder, KnowsWords, Pixels, Vec
 from seesay.inputs.pictures import Source, open_picture
 from seesay.inputs.tokenizer import check_texts
 from seesay.inputs.transform import ImageTransform
+from seesay.serve.leaving import check_client
 
 T = TypeVar("T")
 
@@ -67,7 +68,9 @@ class Lane(Generic[T]):
         """
         future: Future[Vectors] = Future()
         with self._changed:
-            if self._is_closed or (self._num_waiting and self._num_waiting + len(things) > self._room):
+            if self._is_closed:
+                raise BusyError("the service is stopping; try again in a moment")
+            if self._num_waiting and self._num_waiting + len(things) > self._room:
                 raise BusyError("the model has more to do than it can take; try again in a moment")
             self._waiting.append((list(things), future))
             self._num_waiting += len(things)
@@ -80,6 +83,17 @@ class Lane(Generic[T]):
             self._is_closed = True
             self._changed.notify()
         self._thread.join()
+
+    def give_up(self) -> None:
+        """Take nothing more, and tell what waits to come again; what is in the model now is finished."""
+        with self._changed:
+            self._is_closed = True
+            left = [future for _, future in self._waiting]
+            self._waiting.clear()
+            self._num_waiting = 0
+            self._changed.notify()
+        for future in left:
+            future.set_exception(BusyError("the service is stopping; try again in a moment"))
 
     def _work(self) -> None:
         while batch := self._next():
@@ -238,6 +252,11 @@ class BatchingEncoder:
         size = self.transform.config.size_px
         self.encode_pixels(np.zeros((1, size, size, 3), np.uint8))
 
+    def give_up(self) -> None:
+        """Take nothing more, and tell what waits to come again."""
+        self.texts.give_up()
+        self.images.give_up()
+
     def close(self) -> None:
         """Take nothing more, and finish what was taken."""
         self.texts.close()
@@ -248,7 +267,11 @@ class BatchingEncoder:
             return np.zeros((0, self.dim), np.float32)
         # A large request goes in pieces, so that others get their turn in between.
         pieces = [things[start : start + self._batch_size] for start in range(0, len(things), self._batch_size)]
-        return np.concatenate([lane.submit(piece).result() for piece in pieces])
+        rows: list[Vectors] = []
+        for piece in pieces:
+            check_client()
+            rows.append(lane.submit(piece).result())
+        return np.concatenate(rows)
 
     def _pixels(self, image: Source | Image.Image) -> Pixels:
         transform = self.transform

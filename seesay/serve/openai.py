@@ -1,54 +1,47 @@
 """Embeddings as OpenAI's clients and the multimodal servers ask for them: `/v1/embeddings`, `/v1/models`.
 
-Beside strings, an input may be a picture as `data:image/...;base64,...`, or an object: `{"text": ...}`,
-`{"image": data url}`, `{"type": "image_url", "image_url": {"url": data url}}`. Addresses are not fetched: a string
-that holds one is a text like any other.
+The shapes that clients send are in shapes.py. Addresses are not fetched: a string that holds one is a text like any
+other.
 
 Source: OpenAI's API reference, "Create embeddings".
 """
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal
 
 import numpy as np
 from fastapi import APIRouter, Request
-from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field, WithJsonSchema
 
 from seesay.base.errors import InputError, UsageError
+from seesay.encoders.encoder import Pixels, Vectors
 from seesay.serve.errors import RefusedError
-from seesay.serve.queries import from_data_url
 from seesay.serve.service import Service, service_of
+from seesay.serve.shapes import MOST_INPUTS, Sent, read_input, read_messages
 
-MOST_INPUTS = 2048  # as OpenAI
 router = APIRouter()
 
 
-class ImageUrl(BaseModel):
-    """OpenAI's way to say a picture."""
-
-    url: str
-
-
-class Thing(BaseModel):
-    """A text or a picture."""
-
-    model_config = ConfigDict(extra="forbid")
-    type: Literal["text", "image", "image_url"] | None = None
-    text: str | None = None
-    image: str | None = None
-    image_url: ImageUrl | str | None = None
+_INPUT_SCHEMA = {
+    "description": "A text or picture, or up to 2,048 of them. A picture is data:image/...;base64,... or an object.",
+    "anyOf": [
+        {"type": "string"},
+        {"type": "object"},
+        {"type": "array", "items": {"anyOf": [{"type": "string"}, {"type": "object"}]}, "maxItems": MOST_INPUTS},
+    ],
+}
 
 
 class EmbeddingsRequest(BaseModel):
-    """What clients send; fields that change nothing here (`user`) are taken and left."""
+    """What clients send; null is as if it were left out, and fields that change nothing here (`user`) are ignored."""
 
-    input: str | list[str | int | list[int] | Thing] | Thing
-    model: Annotated[str, Field(max_length=300)] = ""
-    encoding_format: Literal["float", "base64"] = "float"
+    input: Annotated[Any, WithJsonSchema(_INPUT_SCHEMA)] = None
+    messages: Annotated[Any, Field(description="vLLM's form: one text or one picture")] = None
+    modality: Annotated[str | None, Field(max_length=40, description="infinity's: text or image")] = None
+    model: Annotated[str | None, Field(max_length=300)] = None
+    encoding_format: Literal["float", "base64"] | None = None
     dimensions: int | None = None
-    user: str | None = None
 
 
 @router.post("/v1/embeddings")
@@ -56,10 +49,7 @@ def embeddings(asked: EmbeddingsRequest, request: Request) -> dict[str, Any]:
     """One vector of length 1 for each text or picture, in order."""
     service = service_of(request)
     _check(asked, service)
-    given = asked.input if isinstance(asked.input, list) else [asked.input]
-    if not 1 <= len(given) <= MOST_INPUTS:
-        raise RefusedError(f"input has from 1 to {MOST_INPUTS} entries, got {len(given)}", param="input")
-    things = [_read(service, each) for each in given]
+    things = [_ready(service, sent) for sent in _sent(asked)]
     try:
         vectors_NE = _embed(service, things)
     except (InputError, UsageError) as error:
@@ -69,7 +59,7 @@ def embeddings(asked: EmbeddingsRequest, request: Request) -> dict[str, Any]:
         "object": "list",
         "model": service.encoder.id,
         "data": [
-            {"object": "embedding", "index": index, "embedding": _write(vector_E, asked.encoding_format)}
+            {"object": "embedding", "index": index, "embedding": _write(vector_E, asked.encoding_format or "float")}
             for index, vector_E in enumerate(vectors_NE)
         ],
         "usage": {"prompt_tokens": num_tokens, "total_tokens": num_tokens},
@@ -109,27 +99,23 @@ def _check_model(name: str, service: Service) -> None:
         )
 
 
-def _read(service: Service, given: str | int | list[int] | Thing) -> str | Image.Image:
-    """A text as it is, a picture decoded."""
-    if isinstance(given, int | list):
-        raise RefusedError("token ids of another tokenizer mean nothing here; send the text", param="input")
-    if isinstance(given, str):
-        return _open(service, given) if given.startswith("data:image/") else given
-    url = given.image_url.url if isinstance(given.image_url, ImageUrl) else given.image_url
-    said = [each for each in (given.text, given.image, url) if each is not None]
-    if len(said) != 1:
-        raise RefusedError("an object of input has one of text, image and image_url", param="input")
-    return given.text if given.text is not None else _open(service, said[0])
+def _sent(asked: EmbeddingsRequest) -> Iterator[Sent]:
+    if (asked.input is None) == (asked.messages is None):
+        raise RefusedError("send input, or messages, and not both: what is to be embedded", param="input")
+    return iter([read_messages(asked.messages)]) if asked.input is None else read_input(asked.input, asked.modality)
 
 
-def _open(service: Service, url: str) -> Image.Image:
+def _ready(service: Service, sent: Sent) -> str | Pixels:
+    """A text cut to what the model can read, a picture as the model's pixels: both small, whatever was sent."""
+    if isinstance(sent, str):
+        return service.shorten(sent)
     try:
-        return service.upload(from_data_url(url))
+        return service.pixels(sent.content)
     except (InputError, UsageError) as error:
         raise RefusedError(str(error), param="input") from error
 
 
-def _embed(service: Service, things: Sequence[str | Image.Image]) -> np.ndarray[Any, np.dtype[np.float32]]:
+def _embed(service: Service, things: Sequence[str | Pixels]) -> Vectors:
     """Texts and pictures in the order in which they came."""
     vectors_NE = np.empty((len(things), service.encoder.dim), np.float32)
     texts = [(row, thing) for row, thing in enumerate(things) if isinstance(thing, str)]
@@ -137,7 +123,7 @@ def _embed(service: Service, things: Sequence[str | Image.Image]) -> np.ndarray[
     if texts:
         vectors_NE[[row for row, _ in texts]] = service.encoder.encode_texts([text for _, text in texts])
     if images:
-        vectors_NE[[row for row, _ in images]] = service.encoder.encode_images([image for _, image in images])
+        vectors_NE[[row for row, _ in images]] = service.encoder.encode_pixels(np.stack([image for _, image in images]))
     return vectors_NE
 
 

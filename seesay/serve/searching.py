@@ -163,6 +163,8 @@ def describe_item(row: ItemRow) -> dict[str, Any]:
         found |= {"start_s": row.start_s, "end_s": row.end_s, "time_s": row.time_s}
     if row.taken_ns is not None:
         found["taken"] = to_time(row.taken_ns).isoformat()
+    if row.page is not None:
+        found["page"] = row.page
     return found if row.box is None else found | {"box": row.box._asdict()}
 
 

@@ -1,5 +1,6 @@
 """What the routes share: the model behind its lanes, the library in its threads, and the limits."""
 
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -12,6 +13,7 @@ from PIL import Image
 from seesay.base.errors import UsageError
 from seesay.base.paths import default_library
 from seesay.encoders import load
+from seesay.encoders.encoder import Pixels
 from seesay.encoders.ready import BundleEncoder
 from seesay.search.library import Library
 from seesay.search.rows import ItemRow
@@ -22,6 +24,8 @@ from seesay.serve.media import Thumbnails
 from seesay.serve.metrics import Metrics
 from seesay.serve.queries import open_upload
 from seesay.serve.settings import Settings
+
+CHARACTERS_PER_TOKEN = 64
 
 
 @dataclass(slots=True)
@@ -35,6 +39,10 @@ class Service:
     libraries: Libraries
     thumbnails: Thumbnails
     metrics: Metrics
+    decoding: threading.BoundedSemaphore
+    """One place for each uploaded picture that is decoded now."""
+    cutting: threading.BoundedSemaphore
+    """One place for each clip that is cut now."""
     is_ready: bool = False
     """Both towers are loaded."""
 
@@ -44,7 +52,24 @@ class Service:
         Raises:
             InputError: it cannot be read or is too large.
         """
-        return open_upload(content, target_px=self.encoder.transform.target_px, most_pixels=self.settings.upload_pixels)
+        return open_upload(content, target_px=self.encoder.transform.target_px, most_pixels=self.settings.budget.pixels)
+
+    def pixels(self, content: bytes) -> Pixels:
+        """(S, S, 3) uint8 of a picture that somebody sent; few are decoded at once, whatever is asked for.
+
+        Raises:
+            InputError: it cannot be read or is too large.
+        """
+        with self.decoding:
+            return self.encoder.transform(self.upload(content))
+
+    def shorten(self, text: str) -> str:
+        """A text without what lies beyond the model's context for sure, so that tokenizing a book costs no seconds.
+
+        Of usual text a token has four characters. Only where `CHARACTERS_PER_TOKEN` are less than one in the mean, as
+        in pages of white space, the model would have read more of it.
+        """
+        return text[: CHARACTERS_PER_TOKEN * self.model.bundle.text.context_length]
 
     def item(self, item_id: int) -> ItemRow:
         """An item of the library.
@@ -72,6 +97,10 @@ class Service:
         """How many tokens texts have, as the model reads them."""
         return self.model.count_tokens(texts)
 
+    def give_up(self) -> None:
+        """Answer what still waits for the model by telling it to come again: the service is stopping."""
+        self.encoder.give_up()
+
     def close(self) -> None:
         """Answer what was taken, and let go."""
         self.encoder.close()
@@ -87,10 +116,21 @@ def start(settings: Settings) -> Service:
     folder = (settings.library or default_library()).expanduser().absolute()
     model = load(settings.model or _model_of(folder), truncate=True)
     metrics = Metrics()
-    encoder = BatchingEncoder(model, batch_size=settings.batch_size, room=settings.room, on_batch=metrics.note_batch)
+    encoder = BatchingEncoder(
+        model, batch_size=settings.batch_size, room=settings.budget.waiting, on_batch=metrics.note_batch
+    )
     metrics.watch("seesay_waiting_texts", "Texts that wait for the model.", lambda: len(encoder.texts))
     metrics.watch("seesay_waiting_images", "Pictures that wait for the model.", lambda: len(encoder.images))
-    return Service(settings, encoder, model, Libraries(folder, encoder), Thumbnails(folder), metrics)
+    return Service(
+        settings,
+        encoder,
+        model,
+        Libraries(folder, encoder),
+        Thumbnails(folder),
+        metrics,
+        decoding=threading.BoundedSemaphore(settings.budget.decoded_at_once),
+        cutting=threading.BoundedSemaphore(settings.budget.clips_at_once),
+    )
 
 
 def service_of(request: Request) -> Service:

@@ -10,6 +10,36 @@ NAMES_OF_THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """What one request, one client and all of them together may cost. Beyond a limit the answer says which it is."""
+
+    connections: int = 512
+    """Open at once; the one that has waited longest without asking is closed for a new one."""
+    head_s: float = 10.0
+    """Seconds in which the head of a request must come."""
+    body_s: float = 60.0
+    """Seconds of silence at most while a body comes."""
+    body_bytes: int = 64 << 20
+    """The largest body of a request."""
+    json_values: int = 100_000
+    """Values that a JSON body may hold; 2,048 messages of a chat with all their fields have some 40,000."""
+    json_depth: int = 32
+    """How deep they may be nested."""
+    threads: int = 128
+    """Requests that are worked on at once; most of them wait for the model, together."""
+    waiting: int = 512
+    """Texts, or pictures, that may wait for the model; who comes when it is full is told to come again."""
+    pixels: int = 100_000_000
+    """The most pixels that an uploaded picture may declare: decoding takes up to 15 bytes each."""
+    decoded_at_once: int = 2
+    """Uploaded pictures that are decoded at the same time."""
+    clips_at_once: int = 2
+    """Clips that are cut at the same time; the next is told to come again."""
+    grace_s: float = 25.0
+    """Seconds after SIGTERM in which requests are finished; then those that remain are told to come again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Where it listens, what it serves, and its limits."""
 
@@ -26,12 +56,7 @@ class Settings:
     """Names under which it may be asked, beside those of this machine and `host`."""
     batch_size: int = 32
     """Texts, or pictures, that go through the model together at most; 1: each alone."""
-    room: int = 512
-    """Texts, or pictures, that may wait for the model; who comes when it is full is told to come again."""
-    upload_bytes: int = 64 << 20
-    """The largest body of a request."""
-    upload_pixels: int = 100_000_000
-    """The most pixels that an uploaded picture may declare."""
+    budget: Budget = Budget()
 
     def __post_init__(self) -> None:
         """Refuse what would be open to everybody.

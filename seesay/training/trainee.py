@@ -85,7 +85,7 @@ def open_trainee(config: ModelConfig, *, seed: int) -> Trainee:
     if config.video.num_frames:
         clip = _with_time(clip, bundle if config.start else None, config.video, seed)
     if config.image_size:
-        bundle = replace(bundle, image=replace(bundle.image, size_px=config.image_size))
+        bundle = replace(bundle, image=bundle.image.at_size(config.image_size))
     return Trainee(clip=clip, bundle=bundle, tokenizer=tokenizer)
 
 

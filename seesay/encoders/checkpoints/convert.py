@@ -16,17 +16,25 @@ from torch import Tensor
 from seesay.base.errors import BundleError, UnknownNameError, UsageError
 from seesay.encoders import recipes
 from seesay.encoders.bundle import Bundle, write_bundle
-from seesay.encoders.checkpoints import actionclip, hf_clip, hf_siglip, open_clip, openai
+from seesay.encoders.checkpoints import actionclip, hf_clip, hf_siglip, open_clip, openai, processor, words
+from seesay.encoders.checkpoints.fields import check
 from seesay.encoders.checkpoints.files import read_tensors
 from seesay.encoders.checkpoints.folder import find_weights, read_json
 from seesay.encoders.checkpoints.keymap import to_ours
 from seesay.encoders.checkpoints.torchscript import is_torchscript
 from seesay.encoders.weights import Storage
+from seesay.inputs.tokenizer import TextConfig
 from seesay.inputs.transform import ImageConfig
 from seesay.models.variants import CLIP_VOCABULARY, VARIANTS
 
-HF_CONFIG, HF_PROCESSOR, OPEN_CLIP_CONFIG = "config.json", "preprocessor_config.json", "open_clip_config.json"
-_FILTERS = {2: "bilinear", 3: "bicubic"}  # Pillow's numbers
+HF_CONFIG, OPEN_CLIP_CONFIG = "config.json", "open_clip_config.json"
+_HF_TYPES = {"clip": hf_clip.config_from, "metaclip_2": hf_clip.config_from, "siglip": hf_siglip.config_from}
+_HF_NAMES = {
+    "vision-text-dual-encoder": "transformers' VisionTextDualEncoder, an image tower and a text tower of any kind; of "
+    "these we read none, so train a CLIP of ours on its pairs, or take its towers one by one to a CLIP",
+    "siglip2": "SigLIP 2 for pictures of any shape (NaFlex); we read those of a fixed size",
+}
+"""What else people bring, for the message."""
 _UNSEEN = ("activation", "norm_eps", "num_heads", "pool_num_heads", "pooling", "attention", "rotary_grid", "end_id")
 _SIGLIP_FAMILIES = {250_000: "siglip_i18n", 256_000: "siglip2"}  # by vocabulary
 
@@ -46,6 +54,8 @@ class Checkpoint:
     image: ImageConfig
     folder: Path | None
     """Where the files beside the weights lie; None for a single file."""
+    is_hf: bool
+    """Whether the weights are named as transformers names them."""
 
 
 class _Said(NamedTuple):
@@ -91,7 +101,8 @@ def convert(
     checkpoint = read_checkpoint(source, variant=variant, statistics=statistics)
     state = to_ours(checkpoint.source, checkpoint.state, checkpoint.model)
     bias = state.pop("bias", None)
-    text = checkpoint.model["text"]
+    text, tokenizer = read_words(checkpoint, tokenizer)
+    words.check_reading(checkpoint.model, tokenizer)
     bundle = Bundle(
         folder=out,
         name=name or out.name,
@@ -99,14 +110,12 @@ def convert(
         dim=checkpoint.model["dim"],
         model=checkpoint.model,
         image=checkpoint.image,
-        text=recipes.text_config(checkpoint.family, text["context_length"]),
+        text=text,
         logit_scale=math.exp(float(state.pop("log_scale"))),
         logit_bias=None if bias is None else float(bias),
         calibration=None,
         files={},
     )
-    if tokenizer is None:
-        tokenizer = _tokenizer(checkpoint)
     weights = {key: np.asarray(tensor.numpy()) for key, tensor in state.items()}
     return write_bundle(bundle, weights, tokenizer, {"": storage})
 
@@ -128,6 +137,8 @@ def read_checkpoint(source: Path, *, variant: str | None = None, statistics: str
     path = find_weights(source) if folder else source
     state = read_tensors(path)
     is_hf = any(key.startswith("vision_model.") for key in state)
+    if "text_model.embeddings.word_embeddings.weight" in state:  # a BERT's; of ours none has that name
+        raise BundleError(f"{path} holds {_HF_NAMES['vision-text-dual-encoder']}")
     said = _say_what(path, folder, state, is_hf=is_hf, is_told=variant is not None)
     if variant is not None:
         model, family = VARIANTS[variant].model, str(VARIANTS[variant].family)
@@ -142,11 +153,34 @@ def read_checkpoint(source: Path, *, variant: str | None = None, statistics: str
         )
     image = recipes.image_config(family, model["image"]["image_size"], statistics=statistics)
     if folder is not None:
-        image = _image_config(folder, image, is_hf=is_hf)
+        image = _image_config(folder, image, is_hf=is_hf, statistics=statistics)
     names = "open_clip"
     if is_hf:
         names = "hf_siglip" if model["has_bias"] else "hf_clip"
-    return Checkpoint(state=state, source=names, model=model, family=family, image=image, folder=folder)
+    return Checkpoint(state=state, source=names, model=model, family=family, image=image, folder=folder, is_hf=is_hf)
+
+
+def read_words(checkpoint: Checkpoint, tokenizer: bytes | None = None) -> tuple[TextConfig, bytes]:
+    """How a checkpoint reads its texts, and the content of its tokenizer.json.
+
+    Args:
+        checkpoint: as `read_checkpoint` gives it.
+        tokenizer: content of tokenizer.json, where the checkpoint's own is not to be read.
+
+    Raises:
+        BundleError, UsageError: as `convert`.
+    """
+    folder, model, family = checkpoint.folder, checkpoint.model, checkpoint.family
+    if tokenizer is not None:
+        text = recipes.text_config(family, model["text"]["context_length"])
+        is_own = family in ("clip", "pe") and model["text"]["vocabulary_size"] != CLIP_VOCABULARY
+        return (dataclasses.replace(text, cleaner="none") if is_own else text), tokenizer
+    if folder is not None and checkpoint.is_hf:
+        return words.of_transformers(folder, model=model, family=family)
+    if folder is not None and (folder / OPEN_CLIP_CONFIG).is_file():
+        settings = (read_json(folder / OPEN_CLIP_CONFIG).get("model_cfg") or {}).get("text_cfg") or {}
+        return words.of_open_clip(settings, folder, model=model, family=family)
+    return words.of_family(model, family, folder)
 
 
 def _say_what(
@@ -157,7 +191,7 @@ def _say_what(
     if config is not None and config.is_file():
         settings = read_json(config)
         try:
-            model = _from_hf(settings) if is_hf else open_clip.config_from(settings["model_cfg"])
+            model = _from_hf(settings) if is_hf else _from_open_clip(settings)
             return _Said(model, _family(model))
         except (KeyError, TypeError, ValueError, BundleError) as error:
             if is_told:  # a variant is named where a config is in words that we do not know
@@ -185,8 +219,16 @@ def _check_agreement(said: _Said, told: Mapping[str, Any], variant: str) -> None
 
 
 def _from_hf(settings: Mapping[str, Any]) -> Mapping[str, Any]:
-    is_siglip = "siglip" in str(settings["model_type"])
-    return hf_siglip.config_from(settings) if is_siglip else hf_clip.config_from(settings)
+    kind = settings["model_type"]
+    if kind not in _HF_TYPES:
+        known = ", ".join(_HF_TYPES)
+        raise BundleError(f"its model_type is {kind!r}, {_HF_NAMES.get(kind, 'which we have not')}; we read {known}")
+    return _HF_TYPES[kind](settings)
+
+
+def _from_open_clip(settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    check(settings, "open_clip_config.json", name=OPEN_CLIP_CONFIG)
+    return open_clip.config_from(settings["model_cfg"])
 
 
 def _family(model: Mapping[str, Any]) -> str:
@@ -198,45 +240,15 @@ def _family(model: Mapping[str, Any]) -> str:
     return "clip"
 
 
-def _image_config(folder: Path, usual: ImageConfig, *, is_hf: bool) -> ImageConfig:
-    """The preprocessing that the files beside the weights ask for; what they leave out is as usual."""
-    if is_hf and (folder / HF_PROCESSOR).is_file():
-        said = _from_processor(read_json(folder / HF_PROCESSOR))
-    elif not is_hf and (folder / OPEN_CLIP_CONFIG).is_file():
-        settings = read_json(folder / OPEN_CLIP_CONFIG).get("preprocess_cfg", {})
-        said = {
-            "resize": settings.get("resize_mode"),
-            "interpolation": settings.get("interpolation"),
-            "mean": settings.get("mean"),
-            "std": settings.get("std"),
-        }
-    else:
+def _image_config(folder: Path, usual: ImageConfig, *, is_hf: bool, statistics: str | None) -> ImageConfig:
+    """The preprocessing that the files beside the weights ask for; as usual where there are none."""
+    if is_hf:
+        if (found := processor.read_processor(folder)) is None:
+            return usual
+        config = folder / HF_CONFIG
+        kind = str(read_json(config).get("model_type")) if config.is_file() else "clip"
+        return processor.image_config(found[1], model_type=kind, image_size=usual.size_px, name=found[0])
+    if not (folder / OPEN_CLIP_CONFIG).is_file():
         return usual
-    said = {key: tuple(value) if isinstance(value, list) else value for key, value in said.items() if value is not None}
-    return dataclasses.replace(usual, **said)
-
-
-def _from_processor(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """What an image processor of transformers says, under our names."""
-    size = settings.get("size")
-    is_cropped = settings.get("do_center_crop", isinstance(size, int) or "shortest_edge" in (size or {}))
-    resample = settings.get("resample", 3)
-    if resample not in _FILTERS:
-        raise BundleError(
-            f"its {HF_PROCESSOR} resizes with Pillow's filter {resample}; we have bilinear (2), bicubic (3)"
-        )
-    return {
-        "resize": "shortest" if is_cropped else "squash",
-        "interpolation": _FILTERS[resample],
-        "mean": settings.get("image_mean"),
-        "std": settings.get("image_std"),
-    }
-
-
-def _tokenizer(checkpoint: Checkpoint) -> bytes:
-    is_openai = checkpoint.model["text"]["vocabulary_size"] == CLIP_VOCABULARY
-    if checkpoint.family in ("clip", "pe") and not is_openai:
-        if checkpoint.folder is None:
-            raise UsageError("this model has a vocabulary of its own; give its tokenizer.json")
-        return recipes.read_tokenizer(checkpoint.folder)
-    return recipes.tokenizer_json(checkpoint.family, checkpoint.folder)
+    settings = read_json(folder / OPEN_CLIP_CONFIG).get("preprocess_cfg") or {}
+    return open_clip.image_config(settings, image_size=usual.size_px, statistics=statistics)

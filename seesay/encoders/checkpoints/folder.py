@@ -21,8 +21,10 @@ BESIDE = (
     "open_clip_config.json",
     "config.json",
     "preprocessor_config.json",
+    "processor_config.json",
     "tokenizer.json",
     "tokenizer_config.json",
+    "vocab.json",
 )
 _INDEX = ".index.json"
 

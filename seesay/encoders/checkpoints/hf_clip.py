@@ -1,9 +1,13 @@
-"""The names of transformers' `CLIPModel`: a ViT and a causal text tower, queries, keys and values apart."""
+"""The names of transformers' `CLIPModel`: a ViT and a causal text tower, queries, keys and values apart.
+
+`MetaClip2Model` has the same names, and reads a text at its end token whatever its number is.
+"""
 
 from collections.abc import Mapping
 from typing import Any
 
 from seesay.base.errors import BundleError
+from seesay.encoders.checkpoints.fields import check, square
 from seesay.encoders.checkpoints.keymap import Layout, prefixed, refuse, rule
 from seesay.models import variants
 
@@ -74,23 +78,64 @@ _IMAGE = _BLOCKS | {
 ACTIVATIONS = {"gelu": "gelu", "quick_gelu": "quick_gelu", "gelu_pytorch_tanh": "gelu_tanh", "gelu_new": "gelu_tanh"}
 
 
+LEGACY_END_ID = 2
+"""What files of a `CLIPModel` had by mistake until 2023; transformers then reads a text at its largest token number."""
+
+
 def config_from(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The architecture that a `CLIPModel`'s config.json describes.
+    """The architecture that the config.json of a `CLIPModel` or `MetaClip2Model` describes.
 
     Raises:
-        BundleError: an activation that we have not.
+        BundleError: it asks for something that we have not.
     """
-    text, image = _TEXT | settings.get("text_config", {}), _IMAGE | settings.get("vision_config", {})
-    # 2 is a mistake of old files; transformers then takes the largest id of a text, which is the last of the vocabulary
-    end_id = text["vocab_size"] - 1 if text["eos_token_id"] == 2 else text["eos_token_id"]
-    ours = variants.vit(image["image_size"], image["patch_size"], **block_sizes(image)) | block_habits(image)
+    check(settings, "clip", name="config.json")
+    text, image = sections(settings, "clip", _TEXT, _IMAGE)
+    ours = variants.vit(*image_sizes(image), **block_sizes(image)) | block_habits(image)
     words = variants.text(text["hidden_size"]) | block_sizes(text) | block_habits(text)
     words |= {
         "vocabulary_size": text["vocab_size"],
         "context_length": text["max_position_embeddings"],
-        "end_id": end_id,
+        **_reading(text, is_clip=settings.get("model_type", "clip") == "clip"),
     }
     return variants.clip(settings.get("projection_dim", 512), ours, words)
+
+
+def _reading(text: Mapping[str, Any], *, is_clip: bool) -> dict[str, Any]:
+    """Where a text is read."""
+    end_id = text["eos_token_id"]
+    if isinstance(end_id, bool) or not isinstance(end_id, int):
+        raise BundleError(f"its text_config has eos_token_id={end_id!r}, and a text is read at one token")
+    if end_id != LEGACY_END_ID or not is_clip:
+        return {"end_id": end_id}
+    if text["vocab_size"] == variants.CLIP_VOCABULARY:
+        return {"end_id": variants.CLIP_END_ID}  # the largest number of the vocabulary, and of every text
+    return {"pooling": "largest", "end_id": LEGACY_END_ID}
+
+
+def sections(
+    settings: Mapping[str, Any], table: str, text: Mapping[str, Any], image: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The two towers' sections of a config.json, checked, with their defaults.
+
+    `text_config_dict` and `vision_config_dict` of old files win over the sections, defaults and all, as they do there.
+
+    Raises:
+        BundleError: a section asks for something that we have not.
+    """
+    found = []
+    for kind, usual in (("text", text), ("vision", image)):
+        said = dict(settings.get(f"{kind}_config") or {})
+        if old := settings.get(f"{kind}_config_dict"):
+            said |= {**usual, **old}
+        check(said, f"{table} {kind}", name=f"{kind}_config")
+        found.append({**usual, **said})
+    return found[0], found[1]
+
+
+def image_sizes(image: Mapping[str, Any]) -> tuple[int, int]:
+    """Sides of the picture and of a patch, in pixels."""
+    image_size, patch_size = (square(image[key], name=f"vision_config: {key}") for key in ("image_size", "patch_size"))
+    return image_size, patch_size
 
 
 def block_sizes(section: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from typing import Any
 
 from seesay.base.errors import BundleError
 from seesay.encoders.checkpoints import hf_clip
+from seesay.encoders.checkpoints.fields import check
 from seesay.encoders.checkpoints.keymap import Layout, prefixed, refuse, rule
 from seesay.models import variants
 
@@ -67,13 +68,16 @@ def config_from(settings: Mapping[str, Any]) -> dict[str, Any]:
     """The architecture that a `SiglipModel`'s config.json describes.
 
     Raises:
-        BundleError: an activation that we have not, or an image tower without its pool.
+        BundleError: it asks for something that we have not, such as an image tower without its pool.
     """
-    text, image = _TEXT | settings.get("text_config", {}), _IMAGE | settings.get("vision_config", {})
-    if not image.get("vision_use_head", True):
-        raise BundleError("its config.json says vision_use_head is false: without the attention pool it has no vectors")
+    check(settings, "siglip", name="config.json")
+    text, image = hf_clip.sections(settings, "siglip", _TEXT, _IMAGE)
     sizes, habits = hf_clip.block_sizes(image), hf_clip.block_habits(image)
-    ours = variants.siglip_vit(image["image_size"], image["patch_size"], **sizes, activation=habits["activation"])
+    if text.get("projection_size") not in (None, sizes["width"]):
+        raise BundleError(
+            f"its text tower ends in {text['projection_size']} numbers, and its image tower in {sizes['width']}"
+        )
+    ours = variants.siglip_vit(*hf_clip.image_sizes(image), **sizes, activation=habits["activation"])
     words = variants.text(text["hidden_size"]) | hf_clip.block_sizes(text) | hf_clip.block_habits(text)
     words |= variants.SIGLIP_READING | {
         "vocabulary_size": text["vocab_size"],

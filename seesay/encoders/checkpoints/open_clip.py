@@ -7,8 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from seesay.base.errors import BundleError
+from seesay.encoders import recipes
 from seesay.encoders.checkpoints import openai
+from seesay.encoders.checkpoints.fields import check, square, triple
 from seesay.encoders.checkpoints.keymap import Layout, prefixed, refuse, rule
+from seesay.inputs.transform import ImageConfig
 from seesay.models import variants
 from seesay.models.variants import VARIANTS, Variant
 
@@ -46,7 +49,7 @@ def layout(config: Mapping[str, Any]) -> Layout:
     """
     if config["image"].get("pooling") != "attention":
         plain = openai.layout(config)
-        return Layout("open_clip", plain.rules, ignored=plain.ignored, renamed=_without_wrappers)
+        return Layout("open_clip", plain.rules, ignored=plain.ignored, renamed=_without_text)
     if config["image"]["tower"] != "vit" or config["text"]["tower"] != "transformer":
         raise refuse("open_clip", config)
     if config["text_projection"] == "linear":
@@ -60,16 +63,12 @@ def layout(config: Mapping[str, Any]) -> Layout:
         projection,
         *openai.SCALE,
     )
-    return Layout("open_clip", rules, ignored=openai.IGNORED, renamed=_without_module)
+    return Layout("open_clip", rules, ignored=openai.IGNORED)
 
 
-def _without_module(name: str) -> str:
-    return name.removeprefix("module.")  # of a run on several devices
-
-
-def _without_wrappers(name: str) -> str:
+def _without_text(name: str) -> str:
     """A plain model can also be written as a `CustomTextCLIP`, whose text tower is a module of its own."""
-    return _without_module(name).removeprefix("text.")
+    return name.removeprefix("text.")
 
 
 _SIGLIP_SIZES = {768: "base", 1024: "large", 1152: "so400m", 1536: "giantopt"}
@@ -83,6 +82,8 @@ _IMAGE: dict[str, Any] = {
     "layers": 12,
     "head_width": 64,
     "mlp_ratio": 4.0,
+    "norm_kwargs": None,
+    "act_kwargs": None,
 }
 _TEXT: dict[str, Any] = {
     "context_length": 77,
@@ -96,20 +97,8 @@ _TEXT: dict[str, Any] = {
     "eos_id": 2,
     "proj_type": "linear",
     "proj_bias": False,
-    "norm_kwargs": {},
-    "act_kwargs": {},
-}
-_TIMM = {"image_size", "timm_model_name", "timm_pool", "timm_proj"}
-# said in a config, and nothing that a vector depends on
-_NEUTRAL = {
-    "timm_model_pretrained",
-    "timm_drop",
-    "timm_drop_path",
-    "patch_dropout",
-    "hf_tokenizer_name",
-    "tokenizer_kwargs",
-    "tokenizer_mode",
-    "output_tokens",
+    "norm_kwargs": None,
+    "act_kwargs": None,
 }
 
 
@@ -128,66 +117,128 @@ def config_from(settings: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         BundleError: it asks for something that we have not, such as another tower.
     """
+    check(settings, "model_cfg", name="model_cfg")
     image, text = settings["vision_cfg"], settings["text_cfg"]
+    if not isinstance(image, Mapping) or not isinstance(text, Mapping):
+        raise BundleError("its model_cfg must have the fields of a vision_cfg and of a text_cfg")
     activation = "quick_gelu" if settings.get("quick_gelu") else "gelu"
     words = _text_from(text, activation)
     ours = _image_from(image, activation)
     config = variants.clip(settings["embed_dim"], ours, words)
     if ours.get("pooling") == "attention":
         config["image_projection"] = "none" if image.get("timm_proj") == "none" else "affine"
-    if text.get("proj_type") == "none":
+    if text.get("proj_type") in ("none", ""):
         config["text_projection"] = "none"
     elif text.get("proj_bias"):
         config["text_projection"] = "affine"
     return config | {"has_bias": settings.get("init_logit_bias") is not None}
 
 
+def image_config(settings: Mapping[str, Any], *, image_size: int, statistics: str | None) -> ImageConfig:
+    """What the `preprocess_cfg` of an open_clip_config.json asks for.
+
+    Args:
+        settings: the section; what it leaves out is open_clip's default, whatever the family.
+        image_size: side of the square that the image tower takes.
+        statistics: mean and deviation where the section says none; a name in `recipes.STATISTICS`.
+
+    Raises:
+        BundleError: it asks for something that we have not.
+    """
+    check(settings, "preprocess_cfg", name="preprocess_cfg")
+    usual = recipes.image_config("clip", image_size, statistics=statistics)
+    resize = settings.get("resize_mode") or usual.resize
+    interpolation = settings.get("interpolation") or usual.interpolation
+    if interpolation == "random":  # of training; open_clip then takes bicubic
+        interpolation = "bicubic"
+    if resize == "longest" and settings.get("fill_color"):
+        raise BundleError(f"its preprocess_cfg fills with the colour {settings['fill_color']!r}; we fill with black")
+    for key, value, known in (
+        ("resize_mode", resize, ("shortest", "longest", "squash")),
+        ("interpolation", interpolation, ("bicubic", "bilinear")),
+    ):
+        if value not in known:
+            raise BundleError(f"its preprocess_cfg asks for {key}={value!r}; open_clip has {', '.join(known)}")
+    mean, std = (
+        triple(settings.get(key) or values, name=f"preprocess_cfg: {key}")
+        for key, values in (("mean", usual.mean), ("std", usual.std))
+    )
+    return ImageConfig(size_px=image_size, resize=resize, interpolation=interpolation, mean=mean, std=std)
+
+
 def _image_from(image: Mapping[str, Any], activation: str) -> dict[str, Any]:
-    known = _TIMM if "timm_model_name" in image else set(_IMAGE)
-    _refuse_others(image, known, "vision_cfg")
-    if "timm_model_name" in image:
-        towers = {timm_name(v): v.model["image"] for v in VARIANTS.values() if v.family != "clip"}
-        if image["timm_model_name"] not in towers:
-            raise BundleError(f"its image tower is timm's {image['timm_model_name']!r}, which we have not")
-        return dict(towers[image["timm_model_name"]])
+    if image.get("timm_model_name"):
+        check(image, "vision_cfg of timm", name="vision_cfg")
+        return _timm_from(image)
+    check(image, "vision_cfg", name="vision_cfg")
     image = _IMAGE | dict(image)
+    image_size = square(image["image_size"], name="vision_cfg: image_size")
     if isinstance(image["layers"], list):
         first, second, third, fourth = image["layers"]
-        return variants.resnet(image["image_size"], image["width"], (first, second, third, fourth))
-    return variants.vit(
-        image["image_size"],
-        image["patch_size"],
+        resnet = variants.resnet(image_size, image["width"], (first, second, third, fourth))
+        return resnet | {"num_heads": image["width"] * 32 // image["head_width"]}
+    vit = variants.vit(
+        image_size,
+        square(image["patch_size"], name="vision_cfg: patch_size"),
         image["width"],
         image["layers"],
         image["width"] // image["head_width"],
         mlp_dim=int(image["width"] * image["mlp_ratio"]),
-        activation=activation,
     )
+    return vit | _block_habits(image, activation, name="vision_cfg")
+
+
+def _timm_from(image: Mapping[str, Any]) -> dict[str, Any]:
+    towers = {timm_name(v): v.model["image"] for v in VARIANTS.values() if v.family != "clip"}
+    if image["timm_model_name"] not in towers:
+        raise BundleError(f"its image tower is timm's {image['timm_model_name']!r}, which we have not")
+    tower = dict(towers[image["timm_model_name"]])
+    image_size = square(image.get("image_size", _IMAGE["image_size"]), name="vision_cfg: image_size")
+    if image_size != tower["image_size"]:
+        raise BundleError(
+            f"its image_size is {image_size}, and timm's {image['timm_model_name']} takes {tower['image_size']} pixels"
+        )
+    return tower
 
 
 def _text_from(text: Mapping[str, Any], activation: str) -> dict[str, Any]:
-    _refuse_others(text, set(_TEXT), "text_cfg")
+    check(text, "text_cfg", name="text_cfg")
     text = _TEXT | dict(text)
-    if text["act_kwargs"].get("approximate") == "tanh":
-        activation = "gelu_tanh"
-    # argmax: the largest id, which is the last of the vocabulary
-    end_id = text["eos_id"] if text["pool_type"] == "eos" else text["vocab_size"] - 1
-    habits: dict[str, Any] = {"end_id": end_id}
-    if text["no_causal_mask"] and text["pool_type"] == "last":
-        habits = variants.SIGLIP_READING
-    elif text["no_causal_mask"] or text["pool_type"] not in ("argmax", "eos"):
-        raise BundleError(f"its text tower reads texts as we cannot: pool_type is {text['pool_type']!r}")
-    words = variants.text(text["width"], text["layers"], context_length=text["context_length"], activation=activation)
+    if text["proj_type"] not in ("linear", "none", ""):
+        raise BundleError(f"its text_cfg asks for proj_type={text['proj_type']!r}, which we have not")
+    words = variants.text(text["width"], text["layers"], context_length=text["context_length"])
     return words | {
         "vocabulary_size": text["vocab_size"],
         "num_heads": text["heads"],
         "mlp_dim": int(text["width"] * text["mlp_ratio"]),
-        "norm_eps": float(text["norm_kwargs"].get("eps", 1e-5)),
-        **habits,
+        **_block_habits(text, activation, name="text_cfg"),
+        **_reading(text),
     }
 
 
-def _refuse_others(section: Mapping[str, Any], known: set[str], name: str) -> None:
-    others = [f"{key}={value!r}" for key, value in section.items() if value and key not in known | _NEUTRAL]
-    if others:
-        raise BundleError(f"its {name} asks for {', '.join(others)}, which we have not")
+def _reading(text: Mapping[str, Any]) -> dict[str, Any]:
+    """Where a text is read."""
+    if text["no_causal_mask"] and text["pool_type"] == "last":
+        return variants.SIGLIP_READING
+    if text["no_causal_mask"] or text["pool_type"] not in ("argmax", "eos"):
+        raise BundleError(
+            f"its text tower reads texts as we cannot: pool_type is {text['pool_type']!r}, "
+            f"no_causal_mask {text['no_causal_mask']}"
+        )
+    if text["pool_type"] == "eos":
+        return {"end_id": text["eos_id"]}
+    if text["vocab_size"] == variants.CLIP_VOCABULARY:
+        return {"end_id": variants.CLIP_END_ID}  # the largest number of the vocabulary, and of every text
+    return {"pooling": "largest", "end_id": text["vocab_size"] - 1}
+
+
+def _block_habits(section: Mapping[str, Any], activation: str, *, name: str) -> dict[str, Any]:
+    """Activation and epsilon of a section, under our names."""
+    act, norm = section["act_kwargs"] or {}, section["norm_kwargs"] or {}
+    is_tanh = act.get("approximate") == "tanh"
+    plain = {"approximate": act.get("approximate", "none")} if activation == "gelu" else {}
+    if act and (act != plain or act["approximate"] not in ("tanh", "none")):
+        raise BundleError(f"its {name} asks for act_kwargs={act!r} with {activation}, which we have not")
+    if norm.keys() - {"eps"}:
+        raise BundleError(f"its {name} asks for norm_kwargs={norm!r}, of which we have eps only")
+    return {"activation": "gelu_tanh" if is_tanh else activation, "norm_eps": float(norm.get("eps", 1e-5))}

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Curve: TypeAlias = Literal["pq", "hlg", "sdr"]
+Gamut: TypeAlias = Literal["bt709", "p3", "bt2020"]
 Floats: TypeAlias = NDArray[np.float32]
 
 PEAK, WHITE = 1000.0, 203.0  # cd/m2: of the display that the material is for; of white on ours
@@ -27,16 +28,19 @@ _LUMINANCE_2020 = np.array([0.2627, 0.6780, 0.0593], np.float32)
 _BT2020_TO_709 = np.array(
     [[1.6605, -0.5876, -0.0728], [-0.1246, 1.1329, -0.0083], [-0.0182, -0.1006, 1.1187]], np.float32
 )
+# Display P3's primaries and BT.709's share their white: SMPTE EG 432-1, table 1, through XYZ
+_P3_TO_709 = np.array([[1.2249, -0.2249, 0.0], [-0.0421, 1.0421, 0.0], [-0.0196, -0.0786, 1.0983]], np.float32)
+_TO_709 = {"bt2020": _BT2020_TO_709, "p3": _P3_TO_709}
 _STEPS = 65535
 
 
-def to_srgb(signal: NDArray[np.uint16], *, curve: Curve, is_wide: bool) -> NDArray[np.uint8]:
+def to_srgb(signal: NDArray[np.uint16], *, curve: Curve, gamut: Gamut) -> NDArray[np.uint8]:
     """From the numbers that a file stores to those of an ordinary picture.
 
     Args:
         signal: (H, W, 3) R'G'B' over the full range, 65535 the most.
         curve: how numbers mean light; `sdr` has no more than white, and its greys stay as they are.
-        is_wide: the colours are those of BT.2020, else of BT.709.
+        gamut: whose red, green and blue they are; `p3` is Display P3.
 
     Returns:
         (H, W, 3) sRGB. What it cannot show is clipped, channel by channel.
@@ -47,8 +51,8 @@ def to_srgb(signal: NDArray[np.uint16], *, curve: Curve, is_wide: bool) -> NDArr
     elif curve == "hlg":
         light *= (PEAK / WHITE) * ((light @ _LUMINANCE_2020) ** (_GAMMA - 1))[..., None]
         light *= _roll_off(light.max(axis=2))[..., None]
-    if is_wide:
-        light = light @ _BT2020_TO_709.T
+    if gamut != "bt709":
+        light = light @ _TO_709[gamut].T
     return _srgb_table()[(light.clip(0, 1) * _STEPS + 0.5).astype(np.uint16)]
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from av.buffer import Buffer
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, Interpolation, VideoReformatter
+from numpy.typing import NDArray
 from PIL import Image
 
 from seesay.inputs.video import hdr
@@ -68,23 +69,22 @@ class PictureMaker:
         curve = int(frame.color_trc)
         is_wide = int(frame.color_primaries) == ColorPrimaries.BT2020
         is_deep = is_wide or curve in (ColorTrc.SMPTE2084, ColorTrc.ARIB_STD_B67)
-        matrix = _MATRICES.get(
-            int(frame.colorspace), Colorspace.ITU709 if frame.height >= _HD_PX else Colorspace.ITU601
-        )
         rgb = self._reformatter.reformat(
             frame,
             width,
             height,
             format="rgb48le" if is_deep else "rgb24",
-            src_colorspace=matrix,
-            src_color_range=ColorRange.JPEG if frame.format.name.startswith("yuvj") else int(frame.color_range),
+            src_colorspace=_matrix(frame),
+            src_color_range=_range(frame),
             dst_color_range=ColorRange.JPEG,
             interpolation=_SHRINK if height < frame.height else _KEEP,
             threads=1,
         )
         pixels = rgb.to_ndarray()
         if is_deep:
-            pixels = hdr.to_srgb(np.asarray(pixels, np.uint16), curve=_CURVES.get(curve, "sdr"), is_wide=is_wide)
+            pixels = hdr.to_srgb(
+                np.asarray(pixels, np.uint16), curve=_CURVES.get(curve, "sdr"), gamut="bt2020" if is_wide else "bt709"
+            )
         picture = Image.fromarray(np.asarray(pixels, np.uint8))
         turn = self._turn_of(frame)
         return picture if turn is None else picture.transpose(turn)
@@ -95,6 +95,28 @@ class PictureMaker:
         if angle not in self._turns:
             self._turns[angle] = _turn(frame)
         return self._turns[angle]
+
+
+def to_rgb_16(frame: VideoFrame) -> NDArray[np.uint16]:
+    """(H, W, 3) R'G'B' over the full range, 65535 the most: what a frame stores, whatever light that means."""
+    rgb = VideoReformatter().reformat(
+        frame,
+        format="rgb48le",
+        src_colorspace=_matrix(frame),
+        src_color_range=_range(frame),
+        dst_color_range=ColorRange.JPEG,
+        interpolation=_KEEP,
+        threads=1,
+    )
+    return np.asarray(rgb.to_ndarray(), np.uint16)
+
+
+def _matrix(frame: VideoFrame) -> int:
+    return _MATRICES.get(int(frame.colorspace), Colorspace.ITU709 if frame.height >= _HD_PX else Colorspace.ITU601)
+
+
+def _range(frame: VideoFrame) -> int:
+    return ColorRange.JPEG if frame.format.name.startswith("yuvj") else int(frame.color_range)
 
 
 _CURVES: dict[int, hdr.Curve] = {int(ColorTrc.SMPTE2084): "pq", int(ColorTrc.ARIB_STD_B67): "hlg"}

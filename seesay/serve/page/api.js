@@ -20,6 +20,7 @@ import { fromDraft } from "./terms.js";
  * @property {number} [time_s]
  * @property {string} [taken]
  * @property {string[]} [also] files that are the same picture
+ * @property {number} [page] of a file that has several, from 1
  */
 
 export class ServiceError extends Error {

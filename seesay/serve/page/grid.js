@@ -70,7 +70,7 @@ export function createGrid(root, { onOpen, onNearEnd }) {
     const at = laid.places[place];
     const side = Math.max(at.width, at.height) * Math.min(2, devicePixelRatio) > 300 ? 512 : 256;
     const isMoment = hit.kind === "moment" && hit.start_s !== undefined;
-    const when = isMoment ? range(hit.start_s ?? 0, hit.end_s ?? hit.start_s ?? 0) : "";
+    const when = isMoment ? range(hit.start_s ?? 0, hit.end_s ?? hit.start_s ?? 0) : hit.page ? `page ${hit.page}` : "";
     const also = hit.also?.length ? `, and ${count(hit.also.length, "other file")}` : "";
     const fill = el("span", { class: "fill" });
     fill.style.width = `${Math.round(100 * Math.min(1, Math.max(0, hit.score / Math.max(0.05, hits[0].score))))}%`;
@@ -81,12 +81,12 @@ export function createGrid(root, { onOpen, onNearEnd }) {
       "button",
       {
         type: "button", class: "tile", tabIndex: place === current ? 0 : -1, title: [hit.name, `score ${hit.score.toFixed(3)}`, ...(hit.also ?? [])].join("\n"),
-        "aria-label": `${hit.name}${when ? `, moment ${when}` : ""}, score ${hit.score.toFixed(2)}${also}`,
+        "aria-label": `${hit.name}${when ? `, ${isMoment ? "moment " : ""}${when}` : ""}, score ${hit.score.toFixed(2)}${also}`,
         onclick: () => { setCurrent(place); onOpen(place); },
         onfocus: () => setCurrent(place),
       },
       picture,
-      when && el("span", { class: "when" }, icon("play"), when),
+      when && el("span", { class: "when" }, isMoment && icon("play"), when),
       also && el("span", { class: "also" }, `+${hit.also?.length}`),
       el("span", { class: "score" }, fill),
     );

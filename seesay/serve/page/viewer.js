@@ -101,6 +101,7 @@ export function createViewer({ onStep, onClosed, onMoreLike, onFolder, state }) 
       ["Size", `${hit.width_px ? `${hit.width_px} × ${hit.height_px} px, ` : ""}${size(hit.size_bytes)}`],
       [hit.taken ? "Taken" : "Date", date(hit.taken ?? hit.modified_at)],
       hit.kind === "moment" && ["Moment", range(hit.start_s ?? 0, hit.end_s ?? 0)],
+      hit.page !== undefined && ["Page", String(hit.page)],
       hit.score !== undefined && ["Score", hit.score.toFixed(3)],
       hit.also?.length && ["Same picture", hit.also.join(", ")],
     ].filter(Boolean);

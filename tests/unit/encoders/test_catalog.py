@@ -33,7 +33,12 @@ def test_the_papers_nine_are_there_with_quickgelu_and_the_hash_of_openais_archiv
 
 
 def test_the_names_that_people_ask_for_are_there():
-    for name in ("laion2b/ViT-B-32", "datacomp/ViT-B-32-256", "siglip/B-16", "siglip2/B-32-256", "pe-core/B-16"):
+    for name in (
+        *("laion2b/ViT-B-32", "datacomp/ViT-B-32-256", "siglip/B-16", "siglip2/B-32-256", "pe-core/B-16"),
+        *("laion400m/ViT-B-32", "laion2b/ViT-g-14-s12B", "siglip/B-16-i18n-256", "metaclip/ViT-B-32", "dfn2b/ViT-L-14"),
+        *("dfn5b/ViT-H-14-378", "bioclip/ViT-B-16", "streetclip/ViT-L-14-336", "fashionclip/ViT-B-32"),
+        "marqo-fashion/B-16-SigLIP",
+    ):
         assert name in CATALOG
 
 
@@ -42,7 +47,10 @@ def test_an_entry_is_whole(entry):
     variant = VARIANTS[entry.variant]
     assert variant.family in recipes.RECIPES
     assert re.fullmatch(r"[\w.-]+/[\w.-]+", entry.repo)
-    assert entry.licence in ("MIT", "Apache-2.0")
+    assert entry.licence in ("MIT", "Apache-2.0", "CC-BY-NC-4.0", "LicenseRef-apple-amlr")
+    # what does not allow every use says so in words too
+    assert entry.licence in ("MIT", "Apache-2.0") or "for" in (entry.note or "")
+    assert ("the model card calls any deployed use" in (entry.note or "")) == entry.name.startswith("openai/")
     assert entry.revision is None or re.fullmatch("[0-9a-f]{40}", entry.revision)
     assert all(re.fullmatch("[0-9a-f]{64}", digest) for digest in entry.sha256.values())
     assert (entry.top1 is None) == (entry.top1_source is None)
@@ -68,6 +76,12 @@ def test_laions_l14_has_other_statistics_than_its_family():
     # open_clip, docs/PRETRAINED.md: the field's best-known trap
     assert facts("laion2b/ViT-L-14").image.mean == (0.5, 0.5, 0.5)
     assert facts("laion2b/ViT-B-32").image.mean != (0.5, 0.5, 0.5)
+
+
+def test_dfn5b_squashes_and_says_so_before_it_is_here():
+    # its open_clip_config.json, and open_clip's pretrained.py
+    assert facts("dfn5b/ViT-H-14-378").image.resize == "squash"
+    assert facts("dfn2b/ViT-L-14").image.resize == "shortest"
 
 
 def test_a_model_that_is_not_here_says_how_to_bring_it():

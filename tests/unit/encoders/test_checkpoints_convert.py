@@ -1,5 +1,6 @@
 """From a checkpoint to a bundle: what it is, what it says of itself, and that its vectors stay the same."""
 
+import dataclasses
 import json
 import warnings
 
@@ -9,7 +10,7 @@ torch = pytest.importorskip("torch", reason="torch is not installed")
 
 from references import inputs, ours  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
-from tiny import CLIP, SIGLIP, make_bundle, make_state  # noqa: E402
+from tiny import CLIP, SIGLIP, cased_tokenizer, make_bundle, make_state, siglip_tokenizer  # noqa: E402
 
 from seesay.base.errors import BundleError, UnknownNameError, UsageError  # noqa: E402
 from seesay.encoders import foreign  # noqa: E402
@@ -18,12 +19,13 @@ from seesay.encoders.checkpoints import hf_clip, hf_siglip, open_clip, openai  #
 from seesay.encoders.checkpoints.convert import convert, read_checkpoint  # noqa: E402
 from seesay.encoders.checkpoints.keymap import from_ours  # noqa: E402
 from seesay.encoders.torch import load_clip  # noqa: E402
+from seesay.inputs import openai as openai_tokenizer  # noqa: E402
 from seesay.inputs.statistics import INCEPTION_MEAN, OPENAI_MEAN  # noqa: E402
 from seesay.models import variants  # noqa: E402
 from seesay.models.size import build_empty  # noqa: E402
 from seesay.models.variants import VARIANTS, Variant  # noqa: E402
 
-TOKENIZER = b'{"version": "1.0"}'
+TOKENIZER = openai_tokenizer.tokenizer_json(cleans=True)  # not what the folders hold
 # as OpenAI makes them: a head for 64 numbers
 OPENAI = variants.clip(
     48, variants.vit(64, 32, 128, 2, 2, activation="quick_gelu"), variants.text(128, 2, activation="quick_gelu")
@@ -88,16 +90,20 @@ def test_an_archive_becomes_a_bundle_with_the_same_vectors(tmp_path):
 
 @pytest.mark.parametrize(("model", "family"), [(CLIP, "clip"), (SIGLIP, "siglip")])
 def test_a_folder_of_transformers_comes_back_as_it_went(tmp_path, model, family):
-    bundle = make_bundle(tmp_path / "bundle", model, family)
+    bundle = make_bundle(tmp_path / "bundle", model, family, siglip_tokenizer() if family == "siglip" else None)
     foreign.write_hf(bundle, tmp_path / "hf")
-    back = convert(tmp_path / "hf", tmp_path / "back", tokenizer=TOKENIZER)
+    back = convert(tmp_path / "hf", tmp_path / "back")
     assert back.model == model
-    assert back.image == bundle.image
-    assert back.text == bundle.text
+    rounding = "even" if family == "siglip" else "down"  # transformers cuts so, and SigLIP cuts nothing
+    assert back.image == dataclasses.replace(bundle.image, crop_rounding=rounding)
+    cleaner = "none" if family == "siglip" else "lower"  # SigLIP's is written into the tokenizer there
+    assert back.text == dataclasses.replace(bundle.text, cleaner=cleaner)
     assert back.logit_scale == pytest.approx(bundle.logit_scale)
     assert back.logit_bias == bundle.logit_bias
     assert back.files["model.safetensors"] == bundle.files["model.safetensors"]
-    assert (back.folder / "tokenizer.json").read_bytes() == TOKENIZER
+    if family == "clip":
+        other = convert(tmp_path / "hf", tmp_path / "other", tokenizer=TOKENIZER)
+        assert (other.folder / "tokenizer.json").read_bytes() == TOKENIZER
 
 
 def test_a_folder_of_open_clip_comes_back_as_it_went(tmp_path):
@@ -110,13 +116,9 @@ def test_a_folder_of_open_clip_comes_back_as_it_went(tmp_path):
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_open_clips_settings_are_read_as_our_variants(name):
-    from types import SimpleNamespace
-
     model = VARIANTS[name].model
-    text = SimpleNamespace(cleaner="canonicalize")
-    bundle = SimpleNamespace(model=model, dim=model["dim"], name=name, text=text)
     is_plain = VARIANTS[name].family == "clip"
-    settings = foreign._open_clip_plain(bundle) if is_plain else foreign._open_clip_timm(bundle)
+    settings = foreign._open_clip_plain(model, {}) if is_plain else foreign._open_clip_timm(model, {})
     assert open_clip.config_from(json.loads(json.dumps(settings))) == model
 
 
@@ -167,10 +169,10 @@ def test_settings_that_we_have_not_are_named(tmp_path):
     good = json.loads(path.read_text())
     for changes, message in (
         ({"vision_cfg": good["model_cfg"]["vision_cfg"] | {"ls_init_value": 0.1}}, "asks for ls_init_value=0.1"),
-        ({"vision_cfg": {"image_size": 64, "timm_model_name": "convnext_base"}}, "timm's 'convnext_base'"),
+        ({"vision_cfg": {"image_size": 64, "timm_model_name": "convnext_base", "timm_pool": "map"}}, "'convnext_base'"),
         ({"text_cfg": {"hf_model_name": "roberta-base"}}, "asks for hf_model_name='roberta-base'"),
         ({"text_cfg": {"no_causal_mask": True, "pool_type": "first"}}, "pool_type is 'first'"),
-        ({"vision_cfg": None}, "describes no model that we have"),
+        ({"vision_cfg": None}, "describes no model that we have: its model_cfg must have the fields of a vision_cfg"),
     ):
         path.write_text(json.dumps({"model_cfg": good["model_cfg"] | changes}))
         with pytest.raises(BundleError, match=message):
@@ -189,28 +191,46 @@ def test_what_transformers_leaves_out_is_its_default():
     assert siglip == theirs | {side: theirs[side] | tanh for side in ("image", "text")}
     with pytest.raises(BundleError, match="the activation 'silu'"):
         hf_clip.config_from({"vision_config": {"hidden_act": "silu"}})
-    with pytest.raises(BundleError, match="without the attention pool"):
+    with pytest.raises(BundleError, match="its vision_config asks for vision_use_head=False"):
         hf_siglip.config_from({"vision_config": {"vision_use_head": False}})
 
 
 def test_a_resize_filter_that_we_have_not_is_refused(tmp_path):
     foreign.write_hf(make_bundle(tmp_path / "bundle", CLIP, "clip"), tmp_path / "hf")
     path = tmp_path / "hf" / "preprocessor_config.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"resample": 1}))
-    with pytest.raises(BundleError, match="Pillow's filter 1"):
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"resample": 9}))
+    with pytest.raises(BundleError, match=r"Pillow's filter 9; the filters are nearest \(0\), lanczos \(1\)"):
         convert(tmp_path / "hf", tmp_path / "out")
-    old = {"size": 64, "crop_size": 64, "do_center_crop": True, "resample": 2, "image_mean": [0.1, 0.2, 0.3]}
+    old = {
+        "feature_extractor_type": "CLIPFeatureExtractor",
+        "size": 64,
+        "crop_size": 64,
+        "do_center_crop": True,
+        "resample": 2,
+        "image_mean": [0.1, 0.2, 0.3],
+    }
     path.write_text(json.dumps(old))  # as they were written in 2021
     image = read_checkpoint(tmp_path / "hf").image
     assert (image.resize, image.interpolation, image.mean) == ("shortest", "bilinear", (0.1, 0.2, 0.3))
 
 
 def test_a_vocabulary_of_its_own_needs_its_tokenizer(tmp_path, tiny, monkeypatch):
-    model = CLIP | {"text": CLIP["text"] | {"vocabulary_size": 100, "end_id": 99}}
+    model = CLIP | {"text": CLIP["text"] | {"vocabulary_size": 100, "end_id": 2}}
     monkeypatch.setitem(VARIANTS, "own", Variant(model=model, family="clip"))
     save_file(from_ours("open_clip", make_state(model), model), tmp_path / "weights.safetensors")
     with pytest.raises(UsageError, match="vocabulary of its own"):
         convert(tmp_path / "weights.safetensors", tmp_path / "out", variant="own")
-    assert (
-        convert(tmp_path / "weights.safetensors", tmp_path / "out", variant="own", tokenizer=TOKENIZER).model == model
-    )
+    bundle = convert(tmp_path / "weights.safetensors", tmp_path / "out", variant="own", tokenizer=cased_tokenizer())
+    assert bundle.model == model
+    assert bundle.text.cleaner == "none"  # it knows capital letters
+    for tokenizer, message in (
+        (TOKENIZER, "makes the token 49407, and its text tower knows 100 tokens"),
+        (
+            cased_tokenizer(end=61),
+            "at the token 2, and its tokenizer ends a text with 61; every text would",
+        ),
+        (b"{", "tokenizer.json is not JSON"),
+    ):
+        with pytest.raises(BundleError, match=message):
+            convert(tmp_path / "weights.safetensors", tmp_path / "no", variant="own", tokenizer=tokenizer)
+    assert not (tmp_path / "no").exists()

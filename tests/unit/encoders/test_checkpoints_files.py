@@ -140,8 +140,8 @@ def test_a_state_dict_is_read(tmp_path, name):
 
 
 def test_a_training_checkpoint_is_read_for_its_weights(tmp_path):
-    torch.save({"epoch": 3, "name": "run", "state_dict": STATE, "optimizer": {"lr": 0.1}}, tmp_path / "epoch_3.pt")
-    same(read_tensors(tmp_path / "epoch_3.pt"), STATE)
+    torch.save({"epoch": 3, "name": "run", "state_dict": WEIGHTS, "optimizer": {"lr": 0.1}}, tmp_path / "epoch_3.pt")
+    same(read_tensors(tmp_path / "epoch_3.pt"), WEIGHTS)
 
 
 @pytest.mark.parametrize("is_zip", [True, False])
@@ -221,3 +221,70 @@ def test_any_damage_is_a_bundle_error_or_none(tmp_path, kind):
         path.write_bytes(damaged)
         with contextlib.suppress(BundleError):
             read_tensors(path)
+
+
+WEIGHTS = {
+    "logit_scale": torch.tensor(2.0),
+    "visual.proj": torch.arange(6.0).view(2, 3),
+    "token_embedding.weight": torch.arange(4.0).view(2, 2),
+}
+
+
+def named(prefix, state=WEIGHTS):
+    return {prefix + name: tensor for name, tensor in state.items()}
+
+
+CUSTOM = {
+    "logit_scale": torch.tensor(2.0),
+    "text.token_embedding.weight": torch.ones(2, 2),
+    "visual.trunk.w": torch.ones(1),
+}
+HF = {"logit_scale": torch.tensor(2.0), "text_model.w": torch.ones(1), "vision_model.w": torch.ones(1)}
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (WEIGHTS, WEIGHTS),
+        (named("module."), WEIGHTS),
+        (named("_orig_mod."), WEIGHTS),
+        (named("module._orig_mod."), WEIGHTS),
+        (named("_orig_mod.module."), WEIGHTS),
+        (named("_fsdp_wrapped_module."), WEIGHTS),
+        ({"visual._orig_mod.proj": WEIGHTS["visual.proj"]}, {"visual.proj": WEIGHTS["visual.proj"]}),
+        ({"epoch": 1, "state_dict": named("module."), "optimizer": {"state": {0: torch.ones(1)}}}, WEIGHTS),
+        ({"epoch": 1, "model_state_dict": WEIGHTS, "loss": torch.tensor(1.0), "optimizer_state_dict": {}}, WEIGHTS),
+        ({"model": WEIGHTS}, WEIGHTS),
+        ({"model": {"state_dict": named("module.")}}, WEIGHTS),
+        ({"module": WEIGHTS, "lr_scheduler": {"w": torch.ones(1)}}, WEIGHTS),  # DeepSpeed
+        ({"state_dict": named("model.") | {"criterion.weight": torch.ones(2)}}, WEIGHTS),  # Lightning
+        ({"state_dict": named("net.clip.")}, WEIGHTS),
+        ({"ema": named("", HF), "model": WEIGHTS}, WEIGHTS),  # the average is not what was asked for
+        ({"model_ema": WEIGHTS}, WEIGHTS),
+        (named("model.") | named("ema_model."), WEIGHTS),
+        ({"weird": WEIGHTS}, WEIGHTS),
+        (named("model.", CUSTOM), CUSTOM),
+        (named("clip.", HF), HF),
+    ],
+)
+def test_weights_are_found_in_what_training_programs_wrap_them_in(tmp_path, content, expected):
+    torch.save(content, tmp_path / "x.pt")
+    same(read_tensors(tmp_path / "x.pt"), expected)
+
+
+@pytest.mark.parametrize("wrapped", [named("module._orig_mod."), named("model.")])
+def test_safetensors_are_unwrapped_too(tmp_path, wrapped):
+    save_file(wrapped, tmp_path / "x.safetensors")
+    same(read_tensors(tmp_path / "x.safetensors"), WEIGHTS)
+
+
+def test_weights_that_cannot_be_told_apart_are_named(tmp_path):
+    torch.save(named("student.") | named("teacher."), tmp_path / "two.pt")
+    with pytest.raises(BundleError, match=r"of 2 models, whose names begin with 'student\.', 'teacher\.'; save"):
+        read_tensors(tmp_path / "two.pt")
+    torch.save({"epoch": 3, "gan": {"generator.weight": torch.ones(2)}}, tmp_path / "other.pt")
+    with pytest.raises(BundleError, match=r"no weights of a CLIP .*; 'gan' holds 1 tensors, the first 'generator"):
+        read_tensors(tmp_path / "other.pt")
+    torch.save({"epoch": 3, "args": {}}, tmp_path / "none.pt")
+    with pytest.raises(BundleError, match="no weights of a CLIP where we look for them; its keys are 'epoch', 'args'"):
+        read_tensors(tmp_path / "none.pt")

@@ -181,6 +181,28 @@ def test_xmp_says_it_in_a_tiff_and_a_jpeg_2000(tmp_path):
         assert read_taken_ns(tmp_path / "b.jp2") == ns(TAKEN)
 
 
+def test_a_photoshop_document_says_it(tmp_path):
+    def resource(kind, content, name=b""):
+        named = bytes([len(name)]) + name
+        return (
+            b"8BIM"
+            + struct.pack(">H", kind)
+            + named
+            + bytes(len(named) % 2)
+            + struct.pack(">I", len(content))
+            + content
+        )
+
+    block = exif().tobytes().removeprefix(b"Exif\0\0")
+    block += bytes(len(block) % 2)
+    packet = b"<photoshop:DateCreated>2021-03-04T05:06:07+02:00</photoshop:DateCreated> "
+    for own in (resource(1058, block), resource(1060, packet)):
+        resources = resource(1000, bytes(6), b"odd") + resource(1001, bytes(2), b"even") + own
+        head = b"8BPS" + struct.pack(">H6xHIIHHI", 1, 3, 1, 1, 8, 3, 0)
+        (tmp_path / "a.psd").write_bytes(head + struct.pack(">I", len(resources)) + resources)
+        assert read_taken_ns(tmp_path / "a.psd") == ns(TAKEN)
+
+
 def test_what_says_nothing_or_is_broken_has_no_date(tmp_path):
     whole = save(tmp_path / "a.jpg", exif()).read_bytes()
     for number, content in enumerate(

@@ -27,12 +27,12 @@ def test_the_size_is_upright_and_of_the_file(orientation, size):
 def test_the_format_is_that_of_the_content(kind):
     content = io.BytesIO()
     Image.new("RGB", (30, 50)).save(content, kind)
-    assert examine_picture(content)[1:] == (kind, 30, 50)
+    assert examine_picture(content)[1:4] == (kind, 30, 50)
 
 
 def test_heic_and_camera_originals_have_a_format_too():
     pytest.importorskip("pi_heif")
     pytest.importorskip("rawpy")
-    assert examine_picture(heic())[1:] == ("HEIC", 64, 64)
+    assert examine_picture(heic())[1:4] == ("HEIC", 64, 64)
     found = examine_picture(dng(np.full((64, 96, 3), 0.4), orientation=6))
-    assert found[1:] == ("RAW", 64, 96)
+    assert found[1:4] == ("RAW", 64, 96)

@@ -19,7 +19,7 @@ from pictures import HEIC_COLORS, dng, encode, exif, heic, photo, srgb_to_linear
 from PIL import Image, features
 
 from seesay.base.errors import InputError, MissingExtraError
-from seesay.inputs import pictures
+from seesay.inputs import pictures, refusals
 from seesay.inputs.pictures import PICTURE_SUFFIXES, open_picture
 from seesay.inputs.transform import ImageConfig, ImageTransform
 
@@ -317,7 +317,6 @@ def test_nothing_optional_is_imported_before_it_is_needed():
         (b"<!DOCTYPE html><title>404", "not a picture but a web page"),
         (b"%PDF-1.7 and so on", "not a picture but a PDF"),
         (b"PK\x03\x04 and so on and on", "not a picture but a ZIP archive"),
-        (b"8BPS\x00\x01 and so on and on", "a Photoshop document; export it as PNG"),
         (b"\x1aE\xdf\xa3 and so on and on", "not a picture but a video"),
         (b"\x00\x00\x00\x20ftypisom" + bytes(52), "a file of kind 'isom', perhaps a video"),
         (b"\x00\x00\x00\x20ftypavif" + bytes(52), "a damaged AVIF"),
@@ -372,7 +371,7 @@ def test_the_200_megapixels_of_a_phone_are_not_too_large_at_a_reduced_scale():
 
 
 def test_a_progressive_jpeg_counts_its_coefficients(monkeypatch):
-    monkeypatch.setattr(pictures, "MAX_BYTES", 60_000)
+    monkeypatch.setattr(refusals, "MAX_BYTES", 60_000)
     open_picture(JPEG)  # 96 * 64 * 8 bytes are 49,152
     with pytest.raises(InputError, match="too large"):
         open_picture(encode(photo(), "JPEG", progressive=True))

@@ -1,6 +1,7 @@
 """The transform: torchvision's pixels bit by bit, for every shape of picture."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -175,11 +176,14 @@ def test_a_config_survives_json():
         ({"size_px": 0}, r"size_px must be a whole number of pixels, at least 1; got 0"),
         ({"size_px": 32.0}, r"got 32\.0"),
         ({"size_px": True}, r"got True"),
-        ({"resize": "shorter"}, r"image\.resize must be one of shortest, squash, longest; got 'shorter'"),
+        ({"resize": "shorter"}, r"image\.resize must be one of shortest, squash, longest, none; got 'shorter'"),
         (
-            {"interpolation": "nearest"},
-            r"image\.interpolation must be one of bicubic, bilinear, bicubic_sharp; got 'nearest'",
+            {"interpolation": "sinc"},
+            r"image\.interpolation must be one of bicubic, bilinear, bicubic_sharp, lanczos, .*; got 'sinc'",
         ),
+        ({"crop_rounding": "up"}, r"image\.crop_rounding must be one of even, down; got 'up'"),
+        ({"resize_px": 0}, r"image\.resize_px must be a whole number of pixels, .*; got 0 with shortest"),
+        ({"resize_px": 40, "resize": "longest"}, r"goes with the modes shortest and squash only; got 40 with longest"),
         ({"mean": [0.5, 0.5]}, r"image\.mean must be three numbers"),
         ({"mean": 0.5}, r"image\.mean must be three numbers; got 0\.5"),
         ({"std": ["a", 1, 1]}, r"image\.std must be three numbers"),
@@ -197,3 +201,24 @@ def test_a_config_that_no_model_can_mean_is_refused_with_its_key(changes, messag
 def test_a_config_without_a_key_names_it(key):
     with pytest.raises(BundleError, match=f"'{key}' is missing"):
         ImageConfig.from_dict({name: value for name, value in SECTION.items() if name != key})
+
+
+def test_what_is_rarely_said_is_left_out_of_a_bundle_and_kept_where_it_is_said():
+    plain = ImageConfig(size_px=32, resize="shortest", interpolation="bicubic", mean=(0.5,) * 3, std=(0.5,) * 3)
+    assert plain.to_dict().keys() == {"size_px", "resize", "interpolation", "mean", "std"}
+    rare = replace(plain, resize_px=40, crop_rounding="down")
+    for config in (plain, rare):
+        assert ImageConfig.from_dict(config.to_dict()) == config
+    assert (rare.at_size(64).size_px, rare.at_size(64).resize_px) == (64, 80)
+
+
+@pytest.mark.parametrize(("rounding", "place"), [("even", 2), ("down", 1)])
+def test_the_middle_of_a_picture_in_its_own_size_with_black_where_it_is_smaller(rounding, place):
+    pixels = np.random.default_rng(0).integers(1, 256, (5, 11, 3), dtype=np.uint8)
+    config = ImageConfig(
+        size_px=8, resize="none", interpolation="bicubic", mean=(0.5,) * 3, std=(0.5,) * 3, crop_rounding=rounding
+    )
+    expected = np.zeros((8, 8, 3), np.uint8)
+    expected[1:6] = pixels[:, place : place + 8]  # three rows of black: one above, two below
+    np.testing.assert_array_equal(ImageTransform(config)(Image.fromarray(pixels)), expected)
+    assert ImageTransform(config).target_px > 10_000  # nothing is decoded smaller

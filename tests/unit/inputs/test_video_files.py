@@ -259,7 +259,7 @@ def test_hdr_greys_come_out_as_the_tone_curve_says(tmp_path: Path) -> None:
 @pytest.mark.parametrize("curve", ["pq", "hlg", "sdr"])
 def test_light_is_monotone_and_ends_at_black_and_white(curve: hdr.Curve) -> None:
     steps = np.repeat(np.linspace(0, 65535, 500).astype(np.uint16)[None, :, None], 3, axis=2)
-    greys = hdr.to_srgb(steps, curve=curve, is_wide=True).astype(int)
+    greys = hdr.to_srgb(steps, curve=curve, gamut="bt2020").astype(int)
     assert (np.diff(greys[0, :, 1]) >= 0).all()
     assert np.ptp(greys, axis=2).max() <= 1
     assert greys[0, 0].max() == 0
@@ -268,7 +268,7 @@ def test_light_is_monotone_and_ends_at_black_and_white(curve: hdr.Curve) -> None
 
 def test_ordinary_range_in_wide_colours_keeps_its_greys() -> None:
     greys = np.repeat((np.arange(256) * 257).astype(np.uint16)[None, :, None], 3, axis=2)
-    np.testing.assert_allclose(hdr.to_srgb(greys, curve="sdr", is_wide=True)[0, :, 1], np.arange(256), atol=1)
+    np.testing.assert_allclose(hdr.to_srgb(greys, curve="sdr", gamut="bt2020")[0, :, 1], np.arange(256), atol=1)
 
 
 def save_animation(path: Path, lengths_ms: list[int]) -> Path:

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from seesay.search.rows import Box
-from seesay.search.tiles import MAX_TILES, boxes, cut, decode_px
+from seesay.search.tiles import MAX_SQUARES, MAX_TILES, boxes, cut, decode_px, squares
 
 sides = st.integers(100, 3000)
 
@@ -43,3 +43,23 @@ def test_a_decoded_picture_is_large_enough_for_its_tiles():
 def test_a_box_survives_being_stored(sides):
     stored = Box.from_text(Box(*sides).to_text())
     assert max(abs(left - right) for left, right in zip(stored, sides, strict=True)) < 1e-4
+
+
+@given(sides, st.floats(2.01, 60))
+def test_squares_of_a_long_picture_go_from_edge_to_edge_and_share_a_quarter(side, ratio):
+    length = int(side * ratio) + 1
+    tall = squares(side, length)
+    assert 3 <= len(tall) <= MAX_SQUARES
+    assert [(box.left, box.right) for box in tall] == [(0.0, 1.0)] * len(tall)
+    assert tall[0].top == 0
+    assert abs(tall[-1].bottom - 1) < 1e-9
+    for box in tall:
+        assert abs((box.bottom - box.top) * length - side) < 1e-6 * length
+    if len(tall) < MAX_SQUARES:
+        assert all(right.top < left.bottom - 0.25 * (left.bottom - left.top) + 1e-9 for left, right in pairwise(tall))
+    assert squares(length, side) == [Box(box.top, box.left, box.bottom, box.right) for box in tall]
+
+
+@given(sides, st.floats(1, 2))
+def test_a_picture_that_is_not_long_has_no_squares(side, ratio):
+    assert squares(side, int(side * ratio)) == squares(int(side * ratio), side) == []

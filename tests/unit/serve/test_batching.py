@@ -128,3 +128,17 @@ def test_what_is_no_list_of_texts_never_reaches_the_lane():
     with pytest.raises(UsageError, match="put it in a list"):
         shared.encode_texts("red")
     shared.close()
+
+
+def test_giving_up_finishes_what_is_in_the_model_and_tells_the_rest_to_come_again():
+    gate, lane, first = gated()
+    waiting = [lane.submit([str(number)]) for number in range(20)]
+    lane.give_up()
+    for future in waiting:
+        with pytest.raises(BusyError, match="the service is stopping"):
+            future.result(10)
+    gate.is_open.set()
+    assert first.result(10).tolist() == [[0]]
+    with pytest.raises(BusyError):
+        lane.submit(["1"])
+    lane.close()

@@ -13,6 +13,7 @@ from PIL import Image
 from seesay.base.errors import InputError
 from seesay.search.library import Library
 from seesay.serve.media import THUMBNAILS, Thumbnails, describe, media_type
+from seesay.serve.searching import describe_item
 
 
 @pytest.fixture(scope="module")
@@ -24,6 +25,18 @@ def library(tmp_path_factory):
     with Library.open(folder / "library", encoder=ColourEncoder()) as opened:
         opened.add(folder / "photos")
         yield opened
+
+
+def test_a_page_of_a_scan_is_named_and_its_thumbnail_shows_it(tmp_path):
+    red, blue = (Image.new("RGB", (60, 50), colour) for colour in ("red", "blue"))
+    (tmp_path / "scans").mkdir()
+    red.save(tmp_path / "scans" / "scan.tif", save_all=True, append_images=[blue])
+    with Library.open(tmp_path / "library", encoder=ColourEncoder()) as library:
+        library.add(tmp_path / "scans")
+        (hit,) = library.search("blue")
+        row = library.item(hit.id)
+    assert describe_item(row)["page"] == 2
+    assert colour(Thumbnails(tmp_path / "library").get(row, side_px=100))[2] > 200
 
 
 def colour(content):

@@ -71,7 +71,25 @@ def test_rows_have_length_one_and_usage_counts_tokens(client, encoder):
         ({"input": ""}, 400, ""),
         ({"input": ["a", " "]}, 400, ""),
         ({"input": "a", "encoding_format": "int8"}, 422, "float"),
-        ({}, 422, "input"),
+        ({}, 400, "send input, or messages"),
+        ({"input": "a", "messages": []}, 400, "not both"),
+        ({"input": [1.5] * 5000}, 400, "from 1 to 2048"),
+        ({"input": [1.5, 2.5]}, 400, "send the text"),
+        ({"input": [{}]}, 400, "got none"),
+        ({"input": [{"text": 5}]}, 400, "text must be a text, got a number"),
+        ({"input": [True]}, 400, ""),
+        ({"input": [{"image": {"a": 1}}]}, 400, "image must be a text, got an object"),
+        ({"input": "a" * 122_881}, 400, "122,880 at most"),
+        ({"input": ["http://example.org/a.png"], "modality": "image"}, 400, "not fetched"),
+        ({"input": ["a dog!"], "modality": "image"}, 400, "base64"),
+        ({"input": [{"text": "a dog"}], "modality": "image"}, 400, "modality is image"),
+        ({"input": ["x"], "modality": "audio"}, 400, "must be one of text, image"),
+        ({"input": "data:audio/wav;base64,UklGRg=="}, 400, "of audio/wav"),
+        ({"input": "DATA:AUDIO/WAV;BASE64,UklGRg=="}, 400, "of audio/wav"),
+        ({"input": "data:image/png,abc"}, 400, "base64"),
+        ({"input": "data:application/octet-stream;base64,UklGRg=="}, 400, ""),
+        ({"messages": [{"role": "user", "content": "a dog"}, {"role": "user", "content": "a cat"}]}, 400, "got 2"),
+        ({"messages": "a dog"}, 400, "got 0"),
     ],
 )
 def test_what_it_does_not_do_is_refused_in_openai_s_shape(client, body, status, said):
@@ -81,6 +99,58 @@ def test_what_it_does_not_do_is_refused_in_openai_s_shape(client, body, status, 
     assert said in error["message"]
     assert set(error) == {"message", "type", "param", "code"}
     assert error["type"] == "invalid_request_error"
+
+
+PICTURE = base64.b64encode(saved("PNG")).decode()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"input": [URL], "modality": "image"},  # infinity
+        {"input": [PICTURE], "modality": "image"},
+        {"input": [{"image": PICTURE}]},  # jina
+        {"input": [{"image": "\n".join(PICTURE[at : at + 76] for at in range(0, len(PICTURE), 76))}]},
+        {"input": "DATA:IMAGE/PNG;BASE64," + PICTURE},
+        {"input": "data:application/octet-stream;base64," + PICTURE},
+        {"input": "data:image/png;charset=utf-8;base64," + PICTURE},
+        {
+            "messages": [  # vLLM
+                {
+                    "role": "user",
+                    "content": [{"type": "image_url", "image_url": {"url": URL}}, {"type": "text", "text": ""}],
+                }
+            ]
+        },
+    ],
+)
+def test_a_picture_in_the_shape_of_a_known_client_is_that_picture(client, body):
+    answer = client.post("/v1/embeddings", json=body)
+    assert answer.status_code == 200, answer.text
+    (given,) = answer.json()["data"]
+    np.testing.assert_allclose([given["embedding"]], ask(client, URL), atol=1e-5)
+
+
+def test_a_text_in_the_shape_of_a_known_client_is_that_text(client):
+    for body in (
+        {"messages": [{"role": "user", "content": "a red car"}]},
+        {"messages": [{"role": "user", "content": [{"type": "text", "text": "a red car"}]}]},
+        {"input": ["a red car"], "modality": "text"},
+        {"input": "a red car", "model": None, "encoding_format": None, "dimensions": None, "user": None},
+    ):
+        answer = client.post("/v1/embeddings", json=body)
+        assert answer.status_code == 200, answer.text
+        (given,) = answer.json()["data"]
+        np.testing.assert_allclose([given["embedding"]], ask(client, "a red car"), atol=1e-5)
+
+
+def test_a_data_url_that_is_said_to_be_a_text_is_one(client):
+    assert np.abs(ask(client, URL[:200], modality="text") - ask(client, URL)).max() > 0.01
+
+
+def test_a_text_far_longer_than_the_context_is_cut_before_it_is_read(client):
+    begin = "a red car on a road " * 600
+    np.testing.assert_allclose(ask(client, begin), ask(client, begin + "\N{DROMEDARY CAMEL} a dog " * 6000), atol=1e-5)
 
 
 def test_an_address_is_a_text_like_any_other(client):

@@ -6,6 +6,8 @@ import json
 import pytest
 from hostile import png_of
 
+from seesay.serve.settings import Budget
+
 TOKEN = 'correct "horse"; battery=staple, etc.'
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 
@@ -45,6 +47,27 @@ def test_a_page_of_another_site_can_neither_ask_nor_read(client, origin):
         assert not [name for name in answer.headers if name.startswith("access-control")]
 
 
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_an_image_of_another_page_is_refused_though_it_has_no_origin(client, id_of, site):
+    embedded = {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"}
+    followed = {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+    for path in ("/", f"/api/items/{id_of['red.png']}/thumbnail", "/api/search?q=red", "/page/main.js"):
+        assert client.get(path, headers=embedded).status_code == 403
+        assert client.get(path, headers=followed).status_code == (200 if path == "/" else 403)
+    assert client.get("/", headers=followed | {"Sec-Fetch-Dest": "iframe"}).status_code == 403
+    for ours in ("same-origin", "none"):
+        assert client.get("/api/search?q=red", headers={"Sec-Fetch-Site": ours}).status_code == 200
+
+
+def test_head_is_get_without_the_body(client, id_of):
+    for path in ("/", "/healthz", "/api/library", "/v1/models", f"/api/items/{id_of['red.png']}/file"):
+        asked, got = client.head(path), client.get(path)
+        assert (asked.status_code, asked.headers["content-type"]) == (200, got.headers["content-type"])
+    assert client.head("/api/classify").status_code == 405
+    methods = {method for path in client.get("/openapi.json").json()["paths"].values() for method in path}
+    assert methods == {"get", "post"}, "HEAD is no operation of its own"
+
+
 def test_its_own_page_may_ask(client):
     answer = client.post("/api/search", json={"terms": [{"text": "red"}]}, headers={"Origin": "http://127.0.0.1:8421"})
     assert answer.status_code == 200
@@ -77,6 +100,26 @@ def test_the_token_is_taken_from_the_header_or_once_from_the_address(closed):
     assert closed.get("/api/library", headers=local | {"Cookie": cookie}).status_code == 200
 
 
+def test_a_token_lasts_as_long_as_the_browser_unless_it_is_to_be_kept(closed):
+    local = {"Host": "localhost"}
+    for asked, is_kept in (({}, False), ({"keep": "1"}, True), ({"keep": "0"}, False)):
+        answer = closed.get("/", params={"token": TOKEN} | asked, headers=local)
+        assert ("max-age=34560000" in answer.headers["set-cookie"].lower()) == is_kept
+    closed.cookies.clear()
+
+
+def test_cookies_of_neighbours_on_the_same_host_are_in_nobody_s_way(closed):
+    local = {"Host": "localhost"}
+    answer = closed.get("/", params={"token": TOKEN}, headers=local)
+    cookie = answer.headers["set-cookie"].partition(";")[0]
+    closed.cookies.clear()
+    name = cookie.partition("=")[0]
+    for others in ("a[b]=\x01;", 'x="unended;', "seesay_token=other; seesay_token_9=other;", ";;=;", f"{name}=old;"):
+        given = closed.get("/api/library", headers=local | {"Cookie": f"{others} {cookie}; z={{}}"})
+        assert given.status_code == 200, others
+    assert name != "seesay_token", "two services on one host must not overwrite each other's"
+
+
 def test_whoever_watches_over_the_process_needs_no_token(closed):
     assert closed.get("/healthz", headers={"Host": "localhost"}).json() == {"status": "ok"}
     assert closed.get("/readyz", headers={"Host": "localhost"}).status_code in (200, 503)
@@ -96,7 +139,7 @@ def test_every_answer_forbids_what_the_page_does_not_need(client, path):
 
 
 def test_a_body_is_refused_by_what_it_says_and_by_what_it_is(serve, made):
-    with serve(made / "library", upload_bytes=1 << 20) as client:
+    with serve(made / "library", budget=Budget(body_bytes=1 << 20)) as client:
         large = json.dumps({"terms": [{"image": "data:image/png;base64," + "A" * (2 << 20)}]}).encode()
         pieces = (large[start : start + 65536] for start in range(0, len(large), 65536))
         json_type = {"Content-Type": "application/json"}
