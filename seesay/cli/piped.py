@@ -20,7 +20,8 @@ def read_piped() -> "Image.Image":
         UsageError: stdin is a terminal, or closed.
         InputError: what comes is no picture.
     """
-    from seesay.inputs.pictures import MAX_FILE_BYTES, open_picture
+    from seesay.inputs.pictures import open_picture
+    from seesay.inputs.refusals import MAX_FILE_BYTES
 
     if sys.stdin is None or sys.stdin.closed or sys.stdin.isatty():
         raise UsageError(

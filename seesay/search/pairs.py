@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from seesay.inputs.pictures import RAW_SUFFIXES
+from seesay.inputs.raw import RAW_SUFFIXES
 from seesay.inputs.video import VIDEO_SUFFIXES
 
 LONGEST_S = 5.0  # Apple's and Google's last 1.5 to 3 s

@@ -8,7 +8,7 @@ from painting import paint
 
 from seesay.base.errors import InputError, UsageError
 from seesay.cli import piped
-from seesay.inputs import pictures
+from seesay.inputs import refusals
 
 
 class Stdin:
@@ -53,7 +53,7 @@ def test_a_terminal_gives_no_picture(give, stdin):
     ],
 )
 def test_what_is_no_picture_is_said(give, content, message, monkeypatch):
-    monkeypatch.setattr(pictures, "MAX_FILE_BYTES", 1000)
+    monkeypatch.setattr(refusals, "MAX_FILE_BYTES", 1000)
     give(Stdin(content))
     with pytest.raises(InputError, match=message):
         piped.read_piped()
