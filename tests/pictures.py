@@ -175,20 +175,23 @@ _HEVC_FRAME = (
 )
 
 
-def heic(*, quarter_turns: int | None = 0, mirror: int | None = None, orientation: int | None = None) -> bytes:
+def heic(
+    *, quarter_turns: int | None = 0, mirror: int | None = None, orientation: int | None = None, exif: bytes = b""
+) -> bytes:
     """A HEIC of four squares.
 
     Args:
         quarter_turns: how often it asks to be turned anticlockwise; None: it has no such box.
         mirror: about which axis it asks to be mirrored; 0: top and bottom change places, 1: left and right.
         orientation: of its EXIF data; None: it has none.
+        exif: other EXIF data, from the first byte of its TIFF on.
     """
     units = [(number, bytes.fromhex(text)) for number, text in _HEVC_PARAMETERS]
     decoder = bytes.fromhex("01" + _HEVC_PROFILE + "f000fcfdf8f800000f03") + _units(units)
     turns = [] if quarter_turns is None else [box(b"irot", bytes([quarter_turns]))]
     turns += [] if mirror is None else [box(b"imir", bytes([mirror]))]
     picture = HevcPicture(64, 64, decoder, bytes.fromhex(_HEVC_FRAME))
-    return heif(picture, nclx=(1, 13, 6, 1), turns=turns, orientation=orientation)
+    return heif(picture, nclx=(1, 13, 6, 1), turns=turns, orientation=orientation, exif=exif)
 
 
 class HevcPicture(NamedTuple):
@@ -265,6 +268,7 @@ def heif(
     nclx: tuple[int, int, int, int] | None,
     turns: Sequence[bytes] = (),
     orientation: int | None = None,
+    exif: bytes = b"",
 ) -> bytes:
     """A HEIC around a key frame: primaries, transfer, matrix and full range, boxes that turn it, EXIF orientation."""
 
@@ -272,11 +276,9 @@ def heif(
         return box(kind, bytes([version, 0, 0, 0]), *parts)
 
     data = struct.pack(">I", len(picture.frame)) + picture.frame
-    tag = (
-        b""
-        if orientation is None
-        else struct.pack(">I2sHIHHHIHHI", 0, b"MM", 42, 8, 1, 0x0112, 3, 1, orientation, 0, 0)
-    )
+    if orientation is not None:
+        exif = struct.pack(">2sHIHHHIHHI", b"MM", 42, 8, 1, 0x0112, 3, 1, orientation, 0, 0)
+    tag = bytes(4) + exif if exif else b""
     properties = [box(b"hvcC", picture.decoder), full(b"ispe", 0, struct.pack(">II", picture.width, picture.height))]
     if nclx is not None:
         properties.append(box(b"colr", b"nclx", struct.pack(">HHHB", *nclx[:3], nclx[3] << 7)))

@@ -1,6 +1,7 @@
 """Arguments of another type than was meant: a sentence, where they would fail in Python's words somewhere below."""
 
 import operator
+from collections.abc import Sequence
 from typing import Any
 
 from seesay.base.errors import UsageError
@@ -9,6 +10,22 @@ from seesay.base.errors import UsageError
 def kind_of(value: Any) -> str:
     """What something is, for a sentence."""
     return "None" if value is None else f"something of the type {type(value).__name__}"
+
+
+def as_sent(value: Any) -> str:
+    """A text or number as it was written; of anything else, what it is."""
+    return repr(value) if isinstance(value, str | int | float) else kind_of(value)
+
+
+def one_of(name: str, value: Any, allowed: Sequence[str | None]) -> None:
+    """Refuse what is none of a few words; None is one where it is among them.
+
+    Raises:
+        UsageError: it is another.
+    """
+    if not isinstance(value, str | None) or value not in allowed:
+        words = " or ".join(word for word in allowed if word is not None)
+        raise UsageError(f"{name} must be {words}, got {as_sent(value)}")
 
 
 def whole_number(name: str, value: Any, *, least: int) -> int:

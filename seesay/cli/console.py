@@ -155,6 +155,12 @@ def _escape_bytes(match: re.Match[str]) -> str:
     return _NAMED.get(match[0]) or "".join(f"\\x{byte:02x}" for byte in content)
 
 
+def name_unknown(words: list[str]) -> str:
+    """A sentence that names words which the model does not know."""
+    named = ", ".join(f"`{word}`" for word in words)
+    return f"{named} is not a word this model knows" if len(words) == 1 else f"{named} are not words this model knows"
+
+
 def check_png(path: Path) -> None:
     """Refuse what no PNG can be written to, before the work is done.
 

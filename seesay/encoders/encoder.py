@@ -96,3 +96,12 @@ class Calibrated(Protocol):
     def least_cosine(self, num_pictures: int) -> float | None:
         """When the best of so many pictures for a text is below this, probably none shows it; None: nobody knows."""
         ...
+
+
+@runtime_checkable
+class KnowsWords(Protocol):
+    """An encoder that was given the words it knows."""
+
+    def unknown_words(self, text: str) -> list[str]:
+        """The words of a text that it does not know, as they are written there; none where it was given no words."""
+        ...

@@ -11,6 +11,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cached_property
 from itertools import islice
 
 import numpy as np
@@ -25,6 +26,7 @@ from seesay.encoders.cache import LIMIT_BYTES, TextCache
 from seesay.encoders.encoder import Pixels, Vectors
 from seesay.encoders.images import naming
 from seesay.encoders.packing import pack
+from seesay.encoders.words import Words, list_of
 from seesay.inputs.pictures import Source, open_picture
 from seesay.inputs.tokenizer import Tokenizer, Tokens
 from seesay.inputs.transform import ImageTransform
@@ -86,6 +88,22 @@ class BundleEncoder:
     def least_cosine(self, num_pictures: int) -> float | None:
         """When the best of so many pictures for a text is below this, probably none shows it; None: nobody knows."""
         return self.bundle.least_cosine(num_pictures)
+
+    def unknown_words(self, text: str) -> list[str]:
+        """The words of a text that the model does not know, as they are written there.
+
+        None where there is no list of words for its tokenizer.
+
+        Raises:
+            BundleError: the bundle's list cannot be read.
+        """
+        words = self._words
+        return [] if words is None else words.unknown(text)
+
+    @cached_property
+    def _words(self) -> Words | None:
+        path = list_of(self.bundle.files[TOKENIZER])
+        return Words(path, self._open_tokenizer().backend) if path.is_file() else None
 
     def encode_pixels(self, pixels: Pixels) -> Vectors:
         """Pictures that went through `transform` already.
@@ -196,13 +214,17 @@ class BundleEncoder:
         return int(self._tokenize(texts, texts).mask.sum()) if texts else 0
 
     def _tokenize(self, fresh: Sequence[str], texts: Sequence[str]) -> Tokens:
+        tokenizer = self._open_tokenizer()
+        try:
+            return tokenizer(fresh, truncate=self._truncate, on_cut=self._on_cut)
+        except InputError:
+            tokenizer(texts, truncate=self._truncate)  # says which it is, counted as the caller counts
+            raise
+
+    def _open_tokenizer(self) -> Tokenizer:
         if self._tokenizer is None:
             self._tokenizer = Tokenizer(self.bundle.folder / TOKENIZER, self.bundle.text)
-        try:
-            return self._tokenizer(fresh, truncate=self._truncate, on_cut=self._on_cut)
-        except InputError:
-            self._tokenizer(texts, truncate=self._truncate)  # says which it is, counted as the caller counts
-            raise
+        return self._tokenizer
 
     def _embed_tokens(self, tokens: Tokens) -> Vectors:
         """(N, L) tokens to (N, E) vectors of any length."""

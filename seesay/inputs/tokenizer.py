@@ -104,6 +104,11 @@ class Tokenizer:
                 "own to every text; a context must hold at least one more"
             )
 
+    @property
+    def backend(self) -> tokenizers.Tokenizer:
+        """The library's own object, with the vocabulary."""
+        return self._backend
+
     def __call__(
         self, texts: Sequence[str], *, truncate: bool = False, on_cut: Callable[[str], None] | None = None
     ) -> Tokens:

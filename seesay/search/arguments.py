@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from seesay.base.arguments import kind_of
+from seesay.base.arguments import as_sent, kind_of
 from seesay.base.errors import UsageError
 from seesay.inputs.video import Every, KeyFrames, Shots
 from seesay.search.detail import Detail
@@ -40,7 +40,7 @@ def check_moment(name: str, value: Any) -> None:
         UsageError: it is of another type.
     """
     if not isinstance(value, datetime | None):
-        raise UsageError(f"{name} must be a datetime, got {kind_of(value)}")
+        raise UsageError(f"{name} must be a datetime, got {as_sent(value)}")
 
 
 def check_detail(value: Any) -> None:
@@ -67,7 +67,10 @@ def absolute(paths: Iterable[Any]) -> list[bytes]:
             raise UsageError(f"a path is a text, bytes or a Path; got {kind_of(path)}")
         if path in ("", b""):
             raise UsageError("a path is empty; the current folder is `.`")
-        own = os.fsencode(os.path.expanduser(path))
+        try:
+            own = os.fsencode(os.path.expanduser(path))
+        except UnicodeEncodeError as error:
+            raise UsageError(f"no path can be {path!r}") from error
         if b"\0" in own:
             raise UsageError(f"no file has a name with a zero byte in it, as {os.fsdecode(path)!r} has")
         found.append(os.path.abspath(own))

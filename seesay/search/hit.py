@@ -1,9 +1,10 @@
 """A result of a search: a picture, or a range of a video."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from seesay.base.paths import json_path
+from seesay.base.paths import json_path, show
 from seesay.search.rows import Box
 
 
@@ -30,6 +31,10 @@ class Hit:
     """Of a sequence, the time of each step."""
     out_of_reach: bool = False
     """The file cannot be reached now: its drive, share or root is not there."""
+    taken: datetime | None = None
+    """When the file was taken, in the local time zone; None where it does not say."""
+    also: tuple[str, ...] = ()
+    """Other files that are the same picture to a person: copies, the camera original, the film of a Live Photo."""
 
     @property
     def kind(self) -> str:
@@ -54,7 +59,16 @@ class Hit:
             found["box"] = self.box._asdict()
         if self.out_of_reach:
             found["out_of_reach"] = True
+        if self.taken is not None:
+            found["taken"] = self.taken.isoformat()
+        if self.also:
+            found["also"] = [show(path) for path in self.also]
         return found
+
+
+def to_time(time_ns: int) -> datetime:
+    """Nanoseconds since 1970 as a local time."""
+    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=time_ns // 1000)).astimezone()
 
 
 def clock(seconds: float) -> str:

@@ -439,6 +439,7 @@ def _parts(chunks: Sequence[Chunk], items: Sequence[Sequence[NewItem]]) -> Itera
             detail=first.detail,
             reader=PICTURE_READER if first.times_s is None else VIDEO_READER,
             mount_id=first.wanted.mount_id,
+            taken_ns=first.taken_ns,
             is_first=first.is_first,
             position_s=last.next_s,
             problem=last.problem,

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seesay.search.database import Database
+from seesay.search.pairs import Pairs
 from seesay.search.rows import Box, ItemRow, Moments
 
 Only: TypeAlias = Literal["image", "video"]
@@ -20,6 +21,8 @@ _OURS = "model_id = (SELECT model_id FROM state)"
 
 # A path range instead of LIKE: b"/" is followed by b"0", so everything below a folder lies between the two.
 UNDER = "(folder = ? OR (folder >= ? AND folder < ?))"
+_AT_OR_UNDER = f"{UNDER} OR (folder = ? AND name = ?)"
+_DATE = "coalesce(taken_ns, mtime_ns)"
 
 
 AT_OR_UNDER = f"({UNDER} OR (folder = ? AND name = ?))"
@@ -29,12 +32,12 @@ AT_OR_UNDER = f"({UNDER} OR (folder = ? AND name = ?))"
 class Filter:
     """Which files a search looks at."""
 
-    under: bytes | None = None
-    """An absolute path: only this file, or what is at or below this folder."""
+    under: tuple[bytes, ...] = ()
+    """Absolute paths: only these files, and what is at or below these folders; none for everything."""
     after_ns: int | None = None
-    """Only files changed at or after this time, in nanoseconds since 1970."""
+    """Only files taken at or after this time, in nanoseconds since 1970; changed, where a file does not say."""
     before_ns: int | None = None
-    """Only files changed before it."""
+    """Only files taken, or changed, before it."""
     only: Only | None = None
 
     def __bool__(self) -> bool:
@@ -62,14 +65,15 @@ class Items:
                 "SELECT item_id FROM files JOIN items ON file_id = files.id JOIN vectors ON item_id = items.id "
                 f"WHERE {_OURS}"
             )
-            if where.under is not None:
-                query += f" AND {AT_OR_UNDER}"
-                values += at_or_under(where.under)
+            if where.under:
+                query += f" AND ({' OR '.join([AT_OR_UNDER] * len(where.under))})"
+                for place in where.under:
+                    values += at_or_under(place)
             if where.after_ns is not None:
-                query += " AND mtime_ns >= ?"
+                query += f" AND {_DATE} >= ?"
                 values.append(where.after_ns)
             if where.before_ns is not None:
-                query += " AND mtime_ns < ?"
+                query += f" AND {_DATE} < ?"
                 values.append(where.before_ns)
             if where.only is not None:
                 query += f" AND start_s IS {'NOT ' if where.only == 'video' else ''}NULL"
@@ -87,10 +91,25 @@ class Items:
         row = self._db.execute(query, (item_id,)).fetchone()
         return None if row is None else np.frombuffer(row[0], "<f2").astype(np.float32)
 
+    def has_files_at(self, place: bytes) -> bool:
+        """Whether there is a file at an absolute path, or below it."""
+        query = f"SELECT EXISTS (SELECT 1 FROM files WHERE {_AT_OR_UNDER})"
+        return bool(self._db.execute(query, (*under(place), *os.path.split(place))).fetchone()[0])
+
+    def has_file(self, path: bytes) -> bool:
+        """Whether there is a file at an absolute path."""
+        query = "SELECT EXISTS (SELECT 1 FROM files WHERE folder = ? AND name = ?)"
+        return bool(self._db.execute(query, os.path.split(path)).fetchone()[0])
+
+    def dates_ns(self, ids: Iterable[int]) -> list[int]:
+        """When the files of these items were taken, or changed where they do not say, in nanoseconds since 1970."""
+        query = f"SELECT {_DATE} FROM items JOIN files ON files.id = file_id WHERE items.id = ?"
+        return [int(self._db.execute(query, (item,)).fetchone()[0]) for item in ids]
+
     def rows(self, ids: Iterable[int]) -> list[ItemRow]:
         """The items with these ids, in this order; an id that is gone is left out."""
         query = (
-            "SELECT items.id, file_id, folder, name, kind, start_s, end_s, time_s, box, track, page "
+            "SELECT items.id, file_id, folder, name, kind, start_s, end_s, time_s, box, track, page, taken_ns "
             "FROM items JOIN files ON files.id = file_id WHERE items.id = ?"
         )
         found = (self._db.execute(query, (int(item),)).fetchone() for item in ids)
@@ -106,6 +125,7 @@ class Items:
                 box=Box.from_text(row[8]) if row[8] else None,
                 track=row[9],
                 page=row[10],
+                taken_ns=row[11],
             )
             for row in found
             if row is not None
@@ -115,6 +135,15 @@ class Items:
         """The files that have these items."""
         query = "SELECT file_id FROM items WHERE id = ?"
         return {self._db.execute(query, (item,)).fetchone()[0] for item in ids.tolist()}
+
+    def pairs(self, allowed: NDArray[np.int64] | None) -> Pairs:
+        """Which files are one picture to a person, among those that have items that a search may find."""
+        return Pairs(self._db, allowed)
+
+    def of_files(self, file_ids: Iterable[int]) -> NDArray[np.int64]:
+        """Ids of all items of these files."""
+        query = "SELECT id FROM items WHERE file_id = ?"
+        return np.array([item for file_id in file_ids for (item,) in self._db.execute(query, (file_id,))], np.int64)
 
     def moments(self, file_id: int) -> Moments:
         """All items of a video that have a vector of the library's model."""

@@ -18,25 +18,26 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from seesay.base.arguments import kind_of, whole_number
+from seesay.base.arguments import whole_number
 from seesay.base.errors import LibraryError, ModelMismatchError, UnknownNameError, UsageError
 from seesay.base.paths import default_library, show
 from seesay.encoders import load
 from seesay.encoders.encoder import Calibrated, Encoder
 from seesay.search import index
-from seesay.search.arguments import LARGEST_ID, absolute, check_detail, check_moment, check_query
+from seesay.search.arguments import LARGEST_ID, absolute, check_detail, check_query
 from seesay.search.detail import Detail
+from seesay.search.finding import answer
 from seesay.search.hit import Hit
-from seesay.search.items import Filter, Only
+from seesay.search.items import Only
 from seesay.search.matrix import Matrix
+from seesay.search.options import Found, Options, Place, Sort
 from seesay.search.picture import show_item
-from seesay.search.query import Query, Steps, Term
-from seesay.search.ranking import PER_VIDEO, rank
+from seesay.search.query import Asked, Query, Steps, Term, unknown_words
+from seesay.search.ranking import PER_VIDEO
 from seesay.search.reach import out_of_reach
 from seesay.search.reading import READERS
 from seesay.search.rows import Counts, ErrorRow, ItemRow, Moments
 from seesay.search.rules import Rules, join_patterns
-from seesay.search.sequence import rank_sequences
 from seesay.search.store import Store
 
 
@@ -237,26 +238,25 @@ class Library:
             self._require_model()
             return self._update(absolute(paths), report=report)
 
-    def has(self, path: str | os.PathLike[str]) -> bool:
-        """Whether it has a file at or below a path."""
-        return len(self._store.items.ids(Filter(under=absolute([path])[0]))) > 0
-
     def roots(self) -> list[str]:
         """What was asked to be indexed: absolute paths, in order."""
         return [os.fsdecode(path) for path in self._store.roots()]
 
     def search(
         self,
-        query: "str | Path | Query | Steps | NDArray[np.float32]",
+        query: Asked,
         *,
         limit: int = 10,
         offset: int = 0,
-        under: str | os.PathLike[str] | None = None,
+        under: Place | Sequence[Place] | None = None,
         after: datetime | None = None,
         before: datetime | None = None,
         only: Only | None = None,
         per_video: int | None = PER_VIDEO,
         weak: bool = False,
+        sort: Sort = "score",
+        min_score: float | None = None,
+        all_files: bool = False,
     ) -> list[Hit]:
         """The photographs and moments nearest to a query, best first. Exact.
 
@@ -266,47 +266,75 @@ class Library:
             limit: how many at most.
             offset: how many of the best to leave out, for the next page. Pages fit together as long as nothing
                 is added meanwhile.
-            under: only files at or below this path.
-            after: only files changed at this time or later; without a time zone it is local time.
-            before: only files changed earlier.
+            under: only files at or below this path, or one of these. Links are followed.
+            after: only files taken at this time or later; changed, where a file does not say when it was taken.
+                Without a time zone it is local time.
+            before: only files taken, or changed, earlier.
             only: `image` or `video`.
-            per_video: ranges of one video at most, None for no limit; there is none where `under` is that video.
+            per_video: ranges of one video at most, None for no limit; there is none where `under` names that video.
+                1: each file at most once, there too.
             weak: also where probably nothing matches. Without it a search by one text gives nothing at all when its
                 best score is below the cosine that the model's calibration says (`Calibrated`).
+            sort: `score`, or `date`: the newest first. By date come all hits at or above `min_score`, or above the
+                cosine of the calibration, but at most the 5,000 best; where neither is known, the best `limit`.
+            min_score: only hits with this cosine or a higher one. It is used instead of the calibration.
+            all_files: copies, a camera original and its JPEG, a photograph and its short film as hits of their own.
+                Otherwise they are one hit, of the one that fits best, and `Hit.also` names the others.
 
         Raises:
-            UsageError: an empty query, a limit below 1 or an offset below 0.
+            UsageError: an empty query, an option without meaning, or `under` names a place of which the library has
+                nothing.
             InputError: the query's picture or text cannot be read.
             ModelMismatchError: another model made the library.
         """
-        check_query(query)
-        limit, offset = whole_number("limit", limit, least=1), whole_number("offset", offset, least=0)
-        if per_video is not None:
-            per_video = whole_number("per_video", per_video, least=1)
-        check_moment("after", after)
-        check_moment("before", before)
-        if only is not None and not (isinstance(only, str) and only in ("image", "video")):
-            raise UsageError(
-                f"only must be image or video, got {repr(only) if isinstance(only, str) else kind_of(only)}"
-            )
-        self._require_model()
-        where = Filter(
-            under=None if under is None else absolute([under])[0],
-            after_ns=_nanoseconds(after),
-            before_ns=_nanoseconds(before),
-            only="video" if isinstance(query, Steps) and only is None else only,
+        options = Options(
+            limit=limit,
+            offset=offset,
+            under=under,
+            after=after,
+            before=before,
+            only=only,
+            per_video=per_video,
+            weak=weak,
+            sort=sort,
+            min_score=min_score,
+            is_grouped=not all_files,
         )
-        if under is not None and not os.path.isdir(os.path.expanduser(under)):
-            per_video = None
+        return self.find(query, options).hits
+
+    def find(self, query: Asked, options: Options, *, calibrated_by: Asked | None = None) -> Found:
+        """What `search` does, with what else there is to say of the answer.
+
+        Args:
+            query: as for `search`.
+            options: as for `search`.
+            calibrated_by: the query as it was asked, where `query` is what became of it; a calibration speaks of texts.
+
+        Raises:
+            The same as `search`.
+        """
+        check_query(query)
+        self._require_model()
         steps = query.steps if isinstance(query, Steps) else (query,)
         vectors = [self._vector(step) for step in steps]
-        within_s = query.within_s if isinstance(query, Steps) else None
+        known = self.least_cosine(query if calibrated_by is None else calibrated_by)
         with self._store.snapshot():
-            hits = self._find(vectors, where, limit=offset + limit, per_video=per_video, within_s=within_s)
-        least = None if weak else self.least_cosine(query)
-        if least is not None and hits and hits[0].score < least:
-            return []
-        return self._with_reach(hits[offset:])
+            found = answer(
+                self._store,
+                self._matrix(),
+                vectors,
+                options,
+                within_s=query.within_s if isinstance(query, Steps) else None,
+                least_cosine=known,
+            )
+        return replace(found, hits=self._with_reach(found.hits))
+
+    def unknown_words(self, query: Asked) -> list[str]:
+        """Words of a query's texts that the model does not know, each once, as they were written.
+
+        None where nobody can tell: a model tells that was given the words it knows (`KnowsWords`), today the starter.
+        """
+        return unknown_words(query, self.encoder)
 
     def thumbnail(self, item_id: int, *, side_px: int = 256) -> Image.Image:
         """A small picture of an item: the photograph, the frame of a moment, or the part of it that a tile shows.
@@ -358,7 +386,7 @@ class Library:
             raise UsageError(f"item {item_id} has no vector of the library's model; run `seesay index`")
         return np.asarray(stored / np.linalg.norm(stored), np.float32)
 
-    def least_cosine(self, query: "str | Path | Query | Steps | NDArray[np.float32]") -> float | None:
+    def least_cosine(self, query: Asked) -> float | None:
         """The best score of a query below which probably nothing here matches; None where nobody knows.
 
         It is known of a single text, by the model's calibration for as many different pictures as are here: moments of
@@ -432,25 +460,6 @@ class Library:
         self._matrix()  # so that the next search finds it ready
         return summary
 
-    def _find(
-        self,
-        vectors: Sequence[NDArray[np.float32]],
-        where: Filter,
-        *,
-        limit: int,
-        per_video: int | None,
-        within_s: float | None,
-    ) -> list[Hit]:
-        """The best hits of one vector, or of a sequence of them. Call it inside a snapshot."""
-        items, matrix = self._store.items, self._matrix()
-        allowed = items.ids(where) if where else None
-        if len(vectors) == 1:
-            return rank(items, matrix, vectors[0], limit=limit, allowed=allowed, per_video=per_video)
-        assert allowed is not None, "a sequence looks at videos only"
-        return rank_sequences(
-            items, matrix, vectors, within_s=within_s, limit=limit, allowed=allowed, per_video=per_video
-        )
-
     def _matrix(self) -> Matrix:
         """The one of last time while nothing came or went: mapping it anew costs a search on a small library half."""
         state = (self._store.model(), self._store.generation())
@@ -482,17 +491,6 @@ class Library:
             is_known = root in self._store.roots() or name in self._store.files_in(folder)
             if not os.path.lexists(root) and not is_known and not self._store.folders_under(root):
                 raise UsageError(f"there is no file or folder {os.fsdecode(root)!r}")
-
-
-def _nanoseconds(moment: datetime | None) -> int | None:
-    if moment is None:
-        return None
-    largest = 2**63 - 1  # what SQLite compares with: the year 2262
-    try:
-        seconds = moment.timestamp()
-    except (ValueError, OverflowError):  # at the ends of the years that Python counts, in the local time zone
-        return -largest if moment.year < 1970 else largest
-    return max(-largest, min(largest, int(seconds * 1e6) * 1000))
 
 
 def _outermost(roots: Sequence[bytes]) -> list[bytes]:

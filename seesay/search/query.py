@@ -3,6 +3,7 @@
 "a dog on a beach"        one text
 ./photo.jpg               one picture
 ./clip.mp4                one video: the mean of eight of its frames
+-                         the picture that comes in through a pipe, where a term is expected
 "a beach" - "people"      like the first, unlike the second
 ./photo.jpg + 0.5:"snow"  a picture, moved half-way towards a text
 "a door opens" then "a dog runs in"    one after the other, in the same video
@@ -13,11 +14,12 @@ In a search box it is one sentence, and never a path: `a beach + snow - 2:people
 import math
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from numbers import Real
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,12 +27,14 @@ from PIL import Image
 
 from seesay.base.arguments import kind_of
 from seesay.base.errors import UsageError
-from seesay.encoders.encoder import Encoder
+from seesay.encoders.encoder import Encoder, KnowsWords
+from seesay.encoders.looking import look_at
 from seesay.inputs.pictures import PICTURE_SUFFIXES
-from seesay.inputs.video import VIDEO_SUFFIXES, Uniform, frames, is_video
+from seesay.inputs.video import VIDEO_SUFFIXES
 
 _WEIGHT = re.compile(r"(\d+(?:\.\d*)?|\.\d+):(?=.)", re.DOTALL)
 THEN = "then"
+PIPED = "-"
 MAX_WEIGHT = 1e6  # beside a text of weight 1 it is all that counts, and far from where float32 ends
 _SIGN = re.compile(r"(?:^|\s+)([+−-])(?=\s|$)")
 _THEN = re.compile(r"(?:^|(?<=\s))then(?=\s|$)")
@@ -105,7 +109,7 @@ class Query:
                     raise UsageError(f"the vector of a term must be {total.shape} numbers, got {term.vector.shape}")
                 total += term.weight * term.vector
             elif term.image is not None:
-                total += term.weight * _look_at(term.image, encoder)
+                total += term.weight * look_at(term.image, encoder)
             elif term.text is not None:
                 total += term.weight * encoder.encode_texts([term.text])[0]
         length = float(np.linalg.norm(total))
@@ -143,8 +147,39 @@ def _check_parts(name: str, parts: Any, kind: type) -> None:
         raise UsageError(f"{name} must be a tuple of {kind.__name__}, as in ({kind.__name__}(...),)")
 
 
-def parse(words: Sequence[str], *, within_s: float | None = None) -> Query | Steps:
+Asked: TypeAlias = str | Path | Query | Steps | NDArray[np.float32]
+"""What can be searched for: a text, the path of a picture, a sum of both, a sequence, or an (E,) vector."""
+
+
+def texts_of(asked: Asked) -> list[str]:
+    """The texts in it, also of what should not be there."""
+    if isinstance(asked, str):
+        return [asked]
+    if not isinstance(asked, Query | Steps):
+        return []
+    steps = asked.steps if isinstance(asked, Steps) else (asked,)
+    return [term.text for step in steps for term in step.terms if term.text is not None]
+
+
+def unknown_words(asked: Asked, encoder: Encoder) -> list[str]:
+    """Words of a query's texts that the model does not know, each once, as they were written.
+
+    None where nobody can tell: a model tells that was given the words it knows (`KnowsWords`), today the starter.
+    """
+    if not isinstance(encoder, KnowsWords):
+        return []
+    return list(dict.fromkeys(word for text in texts_of(asked) for word in encoder.unknown_words(text)))
+
+
+def parse(
+    words: Sequence[str], *, within_s: float | None = None, piped: Callable[[], Image.Image] | None = None
+) -> Query | Steps:
     """Read a query, or with the word `then` standing alone a sequence.
+
+    Args:
+        words: as a shell hands them over.
+        within_s: seconds between two steps of a sequence at most.
+        piped: gives the picture that `-` stands for; None: there is none.
 
     Raises:
         UsageError: as `parse_query`, or `within_s` without a sequence.
@@ -160,30 +195,32 @@ def parse(words: Sequence[str], *, within_s: float | None = None) -> Query | Ste
             raise UsageError(
                 '--within is the time between the steps of a sequence: "a door opens" then "a dog runs in"'
             )
-        return parse_query(words)
+        return parse_query(words, piped=piped)
     if not all(steps):
         raise UsageError("`then` needs a query before and after it; to look for the word, quote it with others")
-    return Steps(tuple(parse_query(step) for step in steps), within_s)
+    return Steps(tuple(parse_query(step, piped=piped) for step in steps), within_s)
 
 
-def parse_query(words: Sequence[str]) -> Query:
+def parse_query(words: Sequence[str], *, piped: Callable[[], Image.Image] | None = None) -> Query:
     """Read a query as a shell hands it over: one item an argument.
 
     Neighbouring words without a sign between them are one text, so quotes may be left out.
-    A word is a picture or video when it has such a suffix, or looks like a path.
+    A word is a picture or video when it has such a suffix, or looks like a path. `-` is the piped picture where a
+    term is expected and none follows: alone, before a sign, at the end after a sign, or with a weight.
 
     Raises:
         UsageError: a sign without a term, a picture that is not there, or nothing to look for.
     """
     terms: list[Term] = []
     sign: float | None = 1.0  # None: the last word may still grow
-    for word in words:
-        if word in _OPERATORS:
+    for word, following in zip_longest(words, words[1:]):
+        is_piped = word == PIPED and sign is not None and (following is None or following in _OPERATORS)
+        if word in _OPERATORS and not (is_piped and piped is not None):
             if sign is not None and terms:
                 raise UsageError(f"two signs follow each other before {word!r}; put a word between them")
             sign = _OPERATORS[word]
             continue
-        term = _term(word, sign or 1.0)
+        term = _term(word, sign or 1.0, piped)
         last = terms[-1] if terms else None
         if sign is None and last and last.text is not None and term.text is not None and term.weight == 1.0:
             terms[-1] = Term(text=f"{last.text} {term.text}", weight=last.weight)
@@ -246,21 +283,13 @@ def _text_term(text: str, weight: float) -> Term:
     return Term(text=text, weight=weight)
 
 
-def _look_at(image: Path | Image.Image, encoder: Encoder) -> NDArray[np.float32]:
-    """(E,) of a picture, or of a video the mean of its frames, of length 1 again."""
-    if isinstance(image, Image.Image) or not is_video(image):
-        (vector,) = encoder.encode_images([image])
-        return np.asarray(vector)
-    shown = frames(image, Uniform(count=8), size_px=encoder.transform.target_px)
-    mean = np.mean(encoder.encode_images([frame.image for frame in shown]), axis=0)
-    return np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-6), np.float32)
-
-
-def _term(word: str, sign: float) -> Term:
+def _term(word: str, sign: float, piped: Callable[[], Image.Image] | None) -> Term:
     weight = sign
     if match := _WEIGHT.match(word):
         weight *= float(match[1])
         word = word[match.end() :]
+    if word == PIPED and piped is not None:
+        return Term(image=piped(), weight=weight)
     path = Path(word).expanduser()
     if path.suffix.lower() in PICTURE_SUFFIXES | VIDEO_SUFFIXES or word.startswith(("./", "../", "/", "~/")):
         if not path.exists():

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from seesay.base.errors import InputError, MissingExtraError
+from seesay.inputs.dates import read_taken_ns
 from seesay.inputs.pictures import examine_pages, examine_picture, has_pages
 from seesay.inputs.transform import ImageTransform
 from seesay.inputs.video import Frame, is_video, map_frames, read_info
@@ -73,6 +74,8 @@ class Chunk:
     digest: bytes
     pieces: tuple[Piece, ...]
     detail: str
+    taken_ns: int | None = None
+    """When the file was taken, as it says, in nanoseconds since 1970; of its first chunk."""
     times_s: tuple[float, float, float] | None = None
     """Start, end and time of the frame, of a moment."""
     page: int | None = None
@@ -155,7 +158,10 @@ def read_picture(wanted: Wanted, known: frozenset[bytes], transform: ImageTransf
         found = examine_picture(path, target_px=_target_px(wanted, transform))
         pieces = _pieces_of_picture(found.picture, wanted, transform)
         detail = wanted.detail.of_picture
-        chunk = Chunk(wanted=wanted, digest=digest, pieces=pieces, detail=detail, problem=found.problem)
+        taken_ns = read_taken_ns(path)
+        chunk = Chunk(
+            wanted=wanted, digest=digest, pieces=pieces, detail=detail, taken_ns=taken_ns, problem=found.problem
+        )
         return Read(wanted=wanted, digest=digest, chunk=chunk)
     except (OSError, InputError, MissingExtraError) as error:
         return Read(wanted=wanted, error=error_row(wanted, error))
@@ -191,7 +197,14 @@ def read_pages(wanted: Wanted, digest: bytes, transform: ImageTransform) -> Iter
     path = os.fsdecode(wanted.path)
     num_done = int(wanted.position_s or 0)
     problems: list[str] = []
-    empty = Chunk(wanted=wanted, digest=digest, pieces=(), detail=wanted.detail.of_picture, is_first=num_done == 0)
+    empty = Chunk(
+        wanted=wanted,
+        digest=digest,
+        pieces=(),
+        detail=wanted.detail.of_picture,
+        taken_ns=read_taken_ns(path) if num_done == 0 else None,
+        is_first=num_done == 0,
+    )
     before: Chunk | None = None
     for page in examine_pages(path, target_px=_target_px(wanted, transform), first=num_done + 1):
         if page.problem is not None:
@@ -279,6 +292,7 @@ def _chunk(wanted: Wanted, digest: bytes, seen: _Seen, *, end_s: float, is_first
         digest=digest,
         pieces=seen.pieces,
         detail=wanted.detail.to_text(),
+        taken_ns=read_taken_ns(os.fsdecode(wanted.path)) if is_first else None,
         times_s=(seen.start_s, end_s, seen.time_s),
         is_first=is_first,
         next_s=end_s,

@@ -169,6 +169,8 @@ class ItemRow:
     box: Box | None = None
     track: int = 0
     page: int | None = None
+    taken_ns: int | None = None
+    """When its file was taken, in nanoseconds since 1970; None where the file does not say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,14 +12,16 @@ import heapq
 import os
 from collections import deque
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seesay.search.hit import Hit
+from seesay.search.hit import Hit, to_time
 from seesay.search.items import Items
 from seesay.search.matrix import Matrix
+from seesay.search.pairs import Group, Pairs
 from seesay.search.ranges import Numbers, Timeline
 
 FIRST_LOOK = 512  # best moments of each step whose videos are looked at first; then eight times as many
@@ -34,6 +36,7 @@ def rank_sequences(
     limit: int,
     allowed: NDArray[np.int64],
     per_video: int | None,
+    is_grouped: bool = True,
 ) -> list[Hit]:
     """The best sequences, exactly. Call it inside a snapshot.
 
@@ -47,6 +50,7 @@ def rank_sequences(
         limit: how many at most.
         allowed: item ids of videos to choose from, ascending.
         per_video: sequences of one video at most, none of which overlap; None for no limit.
+        is_grouped: of copies of one video only one gives sequences, and names the others.
     """
     look = FIRST_LOOK
     found: dict[int, list[Hit]] = {}
@@ -59,10 +63,31 @@ def rank_sequences(
             for file_id in items.files_of(ids):
                 if file_id not in found:
                     found[file_id] = _of_video(items, matrix, queries, file_id, within_s, per_video or limit)
-        hits = sorted((hit for own in found.values() for hit in own), key=lambda hit: (-hit.score, hit.id))[:limit]
+        hits = _best(found, limit, items.pairs(allowed) if is_grouped else None)
         if num_ids < look or (len(hits) == limit and hits[-1].score >= lowest):
             return hits
         look *= 8
+
+
+def _best(found: dict[int, list[Hit]], limit: int, pairs: Pairs | None) -> list[Hit]:
+    """The best hits of some videos; of those that are one to a person, of the one with the best."""
+    pooled = [(hit, file_id) for file_id, own in found.items() for hit in own]
+    ranked = sorted(pooled, key=lambda each: (-each[0].score, each[0].id))
+    if pairs is None:
+        return [hit for hit, _ in ranked[:limit]]
+    hits: list[Hit] = []
+    groups: dict[int, Group] = {}
+    closed: set[int] = set()
+    for hit, file_id in ranked:
+        if file_id in closed:
+            continue
+        if file_id not in groups:
+            group = groups[file_id] = pairs.of(file_id)
+            closed.update(other for other in group.files if other != file_id)
+        hits.append(replace(hit, also=groups[file_id].besides(file_id)))
+        if len(hits) == limit:
+            break
+    return hits
 
 
 def _of_video(
@@ -91,6 +116,7 @@ def _of_video(
                 start_s=float(start_s[steps[0]]),
                 end_s=float(lines[0].end_s[steps[-1]]),
                 time_s=row.time_s,
+                taken=None if row.taken_ns is None else to_time(row.taken_ns),
                 steps_s=tuple(float(moments.time_s[place]) for place in best),
             )
         )

@@ -1,4 +1,4 @@
-"""The system of record: one SQLite file. Every statement that seesay runs on it stands here and in items.py.
+"""The system of record: one SQLite file. Every statement that seesay runs on it stands here, in items.py and pairs.py.
 
 It knows files, items, vectors, errors and jobs as rows. It must not know pictures, encoders or
 ranking. One process writes (see `writer`), any number read, each in a snapshot of its own. What a

@@ -18,7 +18,7 @@ from PIL import Image
 
 from seesay.base.arguments import list_of_strings
 from seesay.base.errors import SeesayError
-from seesay.encoders.encoder import Calibrated, Encoder, Pixels, Vectors
+from seesay.encoders.encoder import Calibrated, Encoder, KnowsWords, Pixels, Vectors
 from seesay.encoders.images import naming
 from seesay.inputs.pictures import Source, open_picture
 from seesay.inputs.transform import ImageTransform
@@ -187,6 +187,10 @@ class BatchingEncoder:
     def least_cosine(self, num_pictures: int) -> float | None:
         """As the model's calibration says of a library of so many; None where it has none."""
         return self._encoder.least_cosine(num_pictures) if isinstance(self._encoder, Calibrated) else None
+
+    def unknown_words(self, text: str) -> list[str]:
+        """As the model says; none where it was given no words."""
+        return self._encoder.unknown_words(text) if isinstance(self._encoder, KnowsWords) else []
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
         """(N, E) unit rows, in the text lane.

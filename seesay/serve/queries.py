@@ -6,9 +6,7 @@
 import base64
 import binascii
 import io
-import os
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -20,11 +18,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from seesay.base.errors import InputError, UsageError
 from seesay.inputs.pictures import examine_picture
 from seesay.inputs.quiet import QuietPillow
+from seesay.search.options import Options
 from seesay.search.query import Query, Steps, Term
 
 MOST_HITS = 500
 _QUIET = QuietPillow()
-_SHOWN_BYTE = re.compile(r"\\x([89a-f][0-9a-f])")
 VectorOf = Callable[[int], NDArray[np.float32]]
 
 
@@ -43,6 +41,7 @@ class AskedTerm(Asked):
     weight: Annotated[float, Field(ge=-100, le=100, allow_inf_nan=False, description="negative: unlike it")] = 1.0
 
 
+Place = Annotated[str, Field(max_length=4096)]
 Terms = Annotated[list[AskedTerm], Field(max_length=16)]
 
 
@@ -55,10 +54,37 @@ class AskedSearch(Asked):
     limit: Annotated[int, Field(ge=1, le=MOST_HITS)] = 60
     cursor: Annotated[str | None, Field(pattern=r"^\d{1,9}$", description="of the page before")] = None
     only: Literal["image", "video"] | None = None
-    under: Annotated[str | None, Field(max_length=4096, description="only files at or below this path")] = None
-    after: datetime | None = None
+    under: Annotated[
+        Place | Annotated[list[Place], Field(max_length=100)] | None,
+        Field(description="only files at or below this path, or these"),
+    ] = None
+    after: Annotated[datetime | None, Field(description="taken, or changed where a file does not say it")] = None
     before: datetime | None = None
     weak: Annotated[bool, Field(description="also where probably nothing matches")] = False
+    sort: Annotated[Literal["score", "date"], Field(description="date: of all that match the newest first")] = "score"
+    min_score: Annotated[
+        float | None, Field(allow_inf_nan=False, description="only hits with this cosine; not the calibration's")
+    ] = None
+    all: Annotated[bool, Field(description="copies and pairs as hits of their own")] = False
+
+    def to_options(self) -> Options:
+        """What the library takes.
+
+        Raises:
+            UsageError: a value without meaning.
+        """
+        return Options(
+            limit=self.limit,
+            offset=int(self.cursor or 0),
+            under=self.under,
+            after=self.after,
+            before=self.before,
+            only=self.only,
+            weak=self.weak,
+            sort=self.sort,
+            min_score=self.min_score,
+            is_grouped=not self.all,
+        )
 
 
 def to_query(asked: AskedSearch, vector_of: VectorOf, upload: Callable[[bytes], Image.Image]) -> Query | Steps:
@@ -131,29 +157,3 @@ def _refuse_large(content: bytes, most_pixels: int) -> None:
         return  # whoever reads it says why not, and has limits of its own
     if width_px * height_px > most_pixels:
         raise InputError(f"a picture of {width_px} x {height_px} pixels; the service takes {most_pixels:,} at most")
-
-
-def check_under(under: str, roots: Sequence[str], *, has: Callable[[str], bool]) -> str:
-    r"""A path that is at or below one that was indexed, so that nothing else can be asked about.
-
-    Args:
-        under: as an answer showed it: of a name that is not UTF-8, with `\xNN` for each byte of it that is not.
-        roots: what was indexed, as Python spells it.
-        has: whether the library has something at or below a path.
-
-    Returns:
-        The path as Python spells it.
-
-    Raises:
-        UsageError: it is not.
-    """
-    spellings = dict.fromkeys([under, _SHOWN_BYTE.sub(lambda match: chr(0xDC00 + int(match[1], 16)), under)])
-    known = [path for path in map(os.path.normpath, spellings) if _is_below(path, roots)]
-    if not known:
-        raise UsageError("under must be a folder or file that was indexed, or below one")
-    # a backslash may also be a part of the name: then it is that, if the library has something there
-    return next((path for path in known[:-1] if has(path)), known[-1])
-
-
-def _is_below(path: str, roots: Sequence[str]) -> bool:
-    return any(path == root or path.startswith(root.rstrip(os.sep) + os.sep) for root in roots)

@@ -8,19 +8,19 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from fastapi import APIRouter, File, Form, Request, UploadFile
-from fastapi import Path as Place
+from fastapi import Path as InPath
 from fastapi import Query as Parameter
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from seesay.base.errors import LibraryError, ModelMismatchError, UsageError
-from seesay.search.hit import Hit
-from seesay.search.library import Library
-from seesay.search.query import Query, Steps, Term, parse_sentence
+from seesay.search.hit import to_time
+from seesay.search.options import Found
+from seesay.search.query import Query, Steps, Term, parse_sentence, unknown_words
 from seesay.search.rows import ItemRow
 from seesay.serve import heat
 from seesay.serve.media import describe
-from seesay.serve.queries import MOST_HITS, AskedSearch, check_under, to_query
+from seesay.serve.queries import MOST_HITS, AskedSearch, Place, to_query
 from seesay.serve.service import Service, service_of
 
 router = APIRouter(prefix="/api")
@@ -28,7 +28,7 @@ NUM_MARKS = 20
 
 Sentence = Annotated[str, Parameter(max_length=2000, description="a beach + snow - 2:people, a door opens then a dog")]
 Within = Annotated[float | None, Parameter(gt=0, le=1e6, description="seconds between two steps of a sequence at most")]
-ItemId = Annotated[int, Place(ge=0, lt=2**63)]
+ItemId = Annotated[int, InPath(ge=0, lt=2**63)]
 
 
 @router.get("/search")
@@ -38,14 +38,28 @@ def search_by_sentence(
     limit: Annotated[int, Parameter(ge=1, le=MOST_HITS)] = 60,
     cursor: Annotated[str | None, Parameter(pattern=r"^\d{1,9}$")] = None,
     only: Literal["image", "video"] | None = None,
-    under: Annotated[str | None, Parameter(max_length=4096)] = None,
+    under: Annotated[list[Place] | None, Parameter(max_length=100)] = None,
     after: datetime | None = None,
     before: datetime | None = None,
     weak: bool = False,
+    sort: Literal["score", "date"] = "score",
+    min_score: Annotated[float | None, Parameter(allow_inf_nan=False)] = None,
+    all_files: Annotated[bool, Parameter(alias="all")] = False,
     within_s: Within = None,
 ) -> dict[str, Any]:
     """Search by what could be typed into a search box."""
-    asked = AskedSearch(limit=limit, cursor=cursor, only=only, under=under, after=after, before=before, weak=weak)
+    asked = AskedSearch(
+        limit=limit,
+        cursor=cursor,
+        only=only,
+        under=under,
+        after=after,
+        before=before,
+        weak=weak,
+        sort=sort,
+        min_score=min_score,
+        all=all_files,
+    )
     return search(service_of(request), parse_sentence(q, within_s=within_s), asked)
 
 
@@ -119,31 +133,25 @@ def heat_by_terms(request: Request, item_id: ItemId, asked: AskedSearch) -> dict
 def search(service: Service, query: Query | Steps, asked: AskedSearch) -> dict[str, Any]:
     """The answer to a search: hits, whether anything matches, and where the next page begins."""
     began = time.perf_counter()
+    options = asked.to_options()
     # Read here and not in the library's threads, so that the model sees those who ask together as one batch.
     known = _known(query, service)
-    offset = int(asked.cursor or 0)
-
-    def find(library: Library) -> tuple[list[Hit], float | None]:
-        under = None if asked.under is None else check_under(asked.under, library.roots(), has=library.has)
-        found = library.search(
-            known,
-            limit=offset + asked.limit + 1,  # from the best on, which says whether anything matches
-            under=under,
-            after=asked.after,
-            before=asked.before,
-            only=asked.only,
-        )
-        return found, library.least_cosine(query)
-
     try:
-        hits, least = service.libraries.use(find)
+        found = service.libraries.use(lambda library: library.find(known, options, calibrated_by=query))
     except ModelMismatchError:
         raise
     except LibraryError as error:
-        return _answer([], offset, asked, least=None, began=began) | {"is_match": False, "reason": str(error)}
-    if least is not None and not asked.weak and hits and hits[0].score < least:
-        hits = []
-    return _answer(hits, offset, asked, least=least, began=began)
+        found = Found(hits=[], has_more=False, is_match=False, least_cosine=None, why_none=str(error))
+    answer = {
+        "hits": [hit.to_dict() | describe(hit.path) for hit in found.hits],
+        "cursor": str(options.offset + options.limit) if found.has_more else None,
+        "is_match": found.is_match,
+        "is_held_back": found.is_held_back,
+        "least_cosine": found.least_cosine,
+        "unknown_words": unknown_words(query, service.encoder),
+        "took_ms": round(1000 * (time.perf_counter() - began), 1),
+    }
+    return answer if found.why_none is None else answer | {"reason": found.why_none}
 
 
 def describe_item(row: ItemRow) -> dict[str, Any]:
@@ -152,20 +160,11 @@ def describe_item(row: ItemRow) -> dict[str, Any]:
     found: dict[str, Any] = {"id": row.id, "kind": kind, **describe(os.fsdecode(row.path))}
     if row.time_s is not None:
         found |= {"start_s": row.start_s, "end_s": row.end_s, "time_s": row.time_s}
+    if row.taken_ns is not None:
+        found["taken"] = to_time(row.taken_ns).isoformat()
     if row.page is not None:
         found["page"] = row.page
     return found if row.box is None else found | {"box": row.box._asdict()}
-
-
-def _answer(hits: list[Hit], offset: int, asked: AskedSearch, *, least: float | None, began: float) -> dict[str, Any]:
-    page = hits[offset : offset + asked.limit]
-    return {
-        "hits": [hit.to_dict() | describe(hit.path) for hit in page],
-        "cursor": str(offset + asked.limit) if len(hits) > offset + asked.limit else None,
-        "is_match": bool(page) and (least is None or hits[0].score >= least),
-        "least_cosine": least,
-        "took_ms": round(1000 * (time.perf_counter() - began), 1),
-    }
 
 
 def _query(service: Service, asked: AskedSearch) -> Query | Steps:
@@ -192,7 +191,7 @@ def _marks(service: Service, item_id: int, query: Query | Steps) -> dict[str, An
     known = _known(query, service)
     path = os.fsdecode(row.path)
     hits = service.libraries.use(
-        lambda library: library.search(known, limit=NUM_MARKS, under=path, only="video", per_video=None)
+        lambda library: library.search(known, limit=NUM_MARKS, under=path, only="video", per_video=None, all_files=True)
     )
     keys = ("id", "time_s", "start_s", "end_s", "score")
     return {"moments": [{key: value for key, value in hit.to_dict().items() if key in keys} for hit in hits]}

@@ -3,18 +3,27 @@
 Shape legend: N pictures, C labels, E embedding.
 """
 
-from collections.abc import Sequence
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from seesay.base.arguments import list_of_strings
-from seesay.base.errors import UsageError
+from seesay.base.errors import InputError, MissingExtraError, UsageError
 from seesay.encoders.encoder import Encoder
-from seesay.inputs.pictures import Source
+from seesay.encoders.looking import mean_of
+from seesay.inputs.pictures import Source, open_picture
+from seesay.inputs.transform import ImageTransform
+from seesay.inputs.video import is_video
 
+BATCH = 32  # files that go through the model together
 DEFAULT_TEMPLATE = "a photo of a {}"
 
 
@@ -89,6 +98,93 @@ def classify(
     labels = list_of_strings("labels", labels)
     classifier_CE = build_classifier(encoder, labels, templates)
     return rank_labels(encoder, encoder.encode_images(images), labels, classifier_CE)
+
+
+@dataclass(frozen=True, slots=True)
+class Classified:
+    """What `classify_files` says of a file."""
+
+    path: str
+    labels: list[Label]
+    """All, the likeliest first; none where there is a problem."""
+    problem: str | None = None
+    """Why it cannot be read."""
+
+
+def classify_files(
+    encoder: Encoder, paths: Iterable[str], labels: Sequence[str], classifier: NDArray[np.float32]
+) -> Iterator[Classified]:
+    """Which label fits each picture or video, in the order of the paths, in bounded memory however many there are.
+
+    Pictures are decoded in threads and go through the model in batches. Of a video it is the mean of eight frames.
+
+    Args:
+        encoder: the model.
+        paths: of pictures and videos; more are taken as answers are asked for.
+        labels: C names.
+        classifier: (C, E) as `build_classifier` makes it.
+
+    Returns:
+        One answer a path; what cannot be read has its reason and stops nothing.
+    """
+    batch: list[_Read] = []
+    for read in _read_ahead(partial(_read, transform=encoder.transform), paths):
+        batch.append(read)
+        if len(batch) == BATCH:
+            yield from _classify_batch(encoder, batch, labels, classifier)
+            batch.clear()
+    yield from _classify_batch(encoder, batch, labels, classifier)
+
+
+class _Read(NamedTuple):
+    """A file as a thread read it: pixels, or a problem; neither: it is a video."""
+
+    path: str
+    pixels: NDArray[np.uint8] | None = None
+    problem: str | None = None
+
+
+def _read(path: str, transform: ImageTransform) -> _Read:
+    try:
+        if is_video(path):
+            return _Read(path)
+        return _Read(path, transform(open_picture(path, target_px=transform.target_px)))
+    except (OSError, InputError, MissingExtraError) as error:
+        return _Read(path, problem=str(error))
+
+
+def _read_ahead(read: Callable[[str], _Read], paths: Iterable[str]) -> Iterator[_Read]:
+    """In order, never more than two batches ahead of the caller."""
+    waiting: deque[Future[_Read]] = deque()
+    with ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="seesay-classify") as pool:
+        try:
+            for path in paths:
+                waiting.append(pool.submit(read, path))
+                if len(waiting) > 2 * BATCH:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def _classify_batch(
+    encoder: Encoder, batch: Sequence[_Read], labels: Sequence[str], classifier: NDArray[np.float32]
+) -> Iterator[Classified]:
+    pixels = [read.pixels for read in batch if read.pixels is not None]
+    vectors = iter(encoder.encode_pixels(np.stack(pixels)) if pixels else ())
+    for path, seen, problem in batch:
+        if problem is not None:
+            yield Classified(path, [], problem)
+            continue
+        try:
+            vector = mean_of(path, encoder) if seen is None else next(vectors)
+        except (OSError, InputError, MissingExtraError) as error:
+            yield Classified(path, [], str(error))
+            continue
+        (ranked,) = rank_labels(encoder, vector[None], labels, classifier)
+        yield Classified(path, ranked)
 
 
 def rank_labels(

@@ -8,7 +8,9 @@ import sys
 import time
 
 import pytest
+from films import film
 from painting import paint
+from PIL import ExifTags, Image
 
 
 def test_index_then_search_by_text_and_picture(run, photos):
@@ -61,10 +63,54 @@ def test_sums_and_under(run, photos):
     ]
 
 
-def test_nothing_found_is_exit_code_1(run, photos):
+def test_nothing_found_is_exit_code_1_and_says_why(run, photos):
     run("index", "photos")
-    found = run("search", "red", "--under", "nowhere", code=1)
+    found = run("search", "a spreadsheet of taxes", code=1)
     assert found.stderr == "nothing here matches; --weak shows what comes nearest\n"
+    found = run("search", "red", "--after", "2090-01-01", code=1)
+    assert found.stderr == "nothing in the library was taken or changed since 2090-01-01\n"
+    found = run("search", "red", "--weak", "--offset", "3", code=1)
+    assert found.stderr == "there are no results beyond those; a smaller --offset shows them\n"
+
+
+def test_places_that_hold_nothing_are_errors_and_several_are_one_search(run, photos):
+    run("index", "photos")
+    found = run("search", "red", "--under", "photos", "--under", "nowhere", code=2)
+    assert found.stderr == "seesay: nowhere: nothing of the library is there; it holds: photos\n"
+    (photos.parent / "link").symlink_to(photos)
+    both = run("search", "red", "--under", "link/red.png", "--under", "photos/blue.png", "--weak", "--paths").stdout
+    assert sorted(both.splitlines()) == [str(photos / "blue.png"), str(photos / "red.png")]
+
+
+def test_copies_are_one_result_by_date_with_the_date(run, photos):
+    exif = Image.Exif()
+    exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.DateTimeOriginal] = "2021:03:04 05:06:07"
+    Image.new("RGB", (40, 40), (255, 0, 0)).save(photos / "old.jpg", exif=exif)
+    shutil.copy(photos / "old.jpg", photos / "again.jpg")
+    run("index", "photos")
+    (best,) = run("search", "photos/old.jpg", "--min-score", "0.99").stdout.splitlines()
+    assert best in ("1.000  photos/old.jpg  +1", "1.000  photos/again.jpg  +1")
+    assert len(run("search", "photos/old.jpg", "--all", "--min-score", "0.99").stdout.splitlines()) == 2
+    newest = run("search", "red", "--sort", "date", "--min-score", "-1").stdout.splitlines()
+    assert "  2021-03-04 05:06  photos/" in newest[-1]
+    assert len(newest) == 4
+
+
+def test_words_that_the_model_does_not_know_are_named(run, photos):
+    run("index", "photos")
+    said = run("search", "a kissa", "-", "girrafe", "--weak").stderr
+    assert said == "`kissa`, `girrafe` are not words this model knows\n"
+    assert run("classify", "photos/red.png", "--labels", "red,kissa").stderr.startswith("`kissa` is not")
+
+
+def test_a_picture_may_be_piped_in(run, photos):
+    run("index", "photos")
+    with (photos / "blue.png").open("rb") as picture:
+        found = run("search", "-", "+", "0.1:red", "-n", "1", stdin=picture).stdout
+        assert found.endswith("  photos/blue.png\n")
+    with (photos / "blue.png").open("rb") as picture:
+        lines = run("classify", "-", "photos/red.png", "--labels", "blue,red", "--json", stdin=picture).stdout
+        assert [json.loads(line)["path"] for line in lines.splitlines()] == ["-", "photos/red.png"]
 
 
 def test_classify(run, photos):
@@ -77,6 +123,24 @@ def test_classify(run, photos):
     found = [json.loads(line) for line in lines]
     assert [entry["path"] for entry in found] == ["photos/red.png", "photos/blue.png"]
     assert sum(label["probability"] for label in found[0]["labels"]) == pytest.approx(1, abs=1e-4)
+
+
+def test_classify_takes_folders_and_videos(run, photos):
+    (photos / "deep").mkdir()
+    film(photos / "deep" / "film.mp4", ("red", 1), ("blue", 1))
+    (photos / "notes.txt").write_text("passed over")
+    done = run("classify", "photos", "--labels", "red,green,blue", "--json")
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    expected = [f"photos/{name}" for name in (*sorted(path.name for path in photos.glob("*.png")), "deep/film.mp4")]
+    assert [entry["path"] for entry in found] == expected
+    (photos / "deep" / "bad.jpg").write_text("no")
+    done = run("classify", "photos/deep", str(photos / "red.png"), "--labels", "red,blue", "--top", "1", code=2)
+    assert done.stdout.splitlines()[::2] == ["photos/deep/film.mp4", str(photos / "red.png")]
+    assert "seesay: photos/deep/bad.jpg: " in done.stderr
+    assert "1 file of 3 could not be read" in done.stderr
+    (photos / "empty").mkdir()
+    refused = run("classify", "photos/empty", "--labels", "red,blue", code=2)
+    assert refused.stderr == "seesay: there is no picture or video in photos/empty\n"
 
 
 def test_classify_goes_on_after_a_bad_file(run, photos):

@@ -336,6 +336,39 @@ def test_dates_and_folders_narrow_what_is_found(visit, address, media):
     playwright.expect(tile(page, "flower")).to_be_visible()
 
 
+def test_a_date_that_leaves_nothing_says_so_and_the_newest_may_come_first(visit, address):
+    page = visit(f"{address}#q=a+flower&after=2090-01-01")
+    said = "Look at the filters: nothing in the library was taken or changed since 2090-01-01."
+    playwright.expect(page.locator("#blank")).to_contain_text(said)
+    page.get_by_role("button", name="Clear filters").click()
+    playwright.expect(tile(page, "flower")).to_be_visible()
+    with page.expect_request("**/api/search") as asked:
+        page.locator("#sort").select_option("date")
+    assert asked.value.post_data_json["sort"] == "date"
+    playwright.expect(page.locator("#more-filters")).to_contain_text("Filters · 1")
+    page.reload()
+    playwright.expect(page.locator("#sort")).to_have_value("date")
+
+
+def test_words_that_are_not_known_are_named_and_copies_are_counted(visit, address):
+    page = visit("about:blank")
+    page.route("**/api/search", with_copies)
+    page.goto(address)
+    search(page, "a flower kissa")
+    playwright.expect(page.locator("#count")).to_contain_text("the model does not know “kissa”; ")
+    playwright.expect(page.locator(".tile .also").first).to_have_text("+2")
+    assert ", and 2 other files" in page.locator(".tile").first.get_attribute("aria-label")
+    search(page, "a flower")
+    playwright.expect(page.locator("#count")).not_to_contain_text("does not know")
+
+
+def with_copies(route):
+    answer = route.fetch().json()
+    for hit in answer["hits"][:1]:
+        hit["also"] = ["/a/copy.jpg", "/another/copy.jpg"]
+    route.fulfill(json=answer)
+
+
 def test_the_keyboard_alone_is_enough(visit, address):
     page = visit(address)
     page.locator("#tab-search").focus()

@@ -19,6 +19,8 @@ import { fromDraft, toSteps } from "./terms.js";
  * @property {number} [start_s]
  * @property {number} [end_s]
  * @property {number} [time_s]
+ * @property {string} [taken]
+ * @property {string[]} [also] files that are the same picture
  * @property {number} [page] of a file that has several, from 1
  */
 
@@ -77,6 +79,7 @@ export function toBody(state) {
     after: state.after ? `${state.after}T00:00:00` : null,
     before: state.before ? `${dayAfter(state.before)}T00:00:00` : null,
     weak: state.weak,
+    sort: state.sort,
   };
 }
 

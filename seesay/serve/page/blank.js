@@ -31,10 +31,10 @@ export function createBlank({ onExample, onWeak }) {
       el("p", { class: "examples" }, ...EXAMPLES.map((sum) =>
         el("button", { type: "button", class: "plain", onclick: () => onExample(sum) }, sum))),
     ]),
-    /** @param {boolean} hasFilters */
-    showNothing: (hasFilters) => show(`nothing ${hasFilters}`, () => [
+    /** @param {boolean} hasFilters @param {string} reason why the filters leave nothing, or "" */
+    showNothing: (hasFilters, reason) => show(`nothing ${hasFilters} ${reason}`, () => [
       el("h2", {}, "Nothing here matches"),
-      el("p", {}, hasFilters ? "The filters may leave it out, or there is no such picture." : "There seems to be no such picture among yours."),
+      el("p", {}, reason ? `Look at the filters: ${reason}.` : hasFilters ? "The filters may leave it out, or there is no such picture." : "There seems to be no such picture among yours."),
       el("p", {}, el("button", { type: "button", class: "plain", id: "weak", onclick: onWeak }, "Show what comes nearest")),
     ]),
     /** @param {boolean} hasFilters also the nearest are none */

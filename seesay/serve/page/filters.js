@@ -1,4 +1,4 @@
-/** Kind, folder, date, and how near the steps of a sequence are. */
+/** Kind, folder and date, the order, and how near the steps of a sequence are. */
 
 import { byId, el } from "./dom.js";
 
@@ -23,10 +23,10 @@ export function createFilters({ onChange }) {
   }
 
   for (const kind of kinds) kind.addEventListener("change", () => onChange({ only: /** @type {any} */ (kind.value) }));
-  for (const name of NAMES) byId(name).addEventListener("change", () => onChange({ [name]: byId(name).value }));
+  for (const name of [...NAMES, "sort"]) byId(name).addEventListener("change", () => onChange({ [name]: byId(name).value }));
   more.addEventListener("click", () => open(fields.hidden));
   byId("no-filters").addEventListener("click", () => {
-    onChange({ only: "", under: "", after: "", before: "", within: "" });
+    onChange({ only: "", under: "", after: "", before: "", within: "", sort: "score" });
     more.focus();
   });
 
@@ -35,8 +35,8 @@ export function createFilters({ onChange }) {
     show(state) {
       for (const kind of kinds) kind.checked = kind.value === state.only;
       if (state.under) offer(state.under);
-      for (const name of NAMES) byId(name).value = state[name];
-      const number = NAMES.filter((name) => state[name]).length;
+      for (const name of [...NAMES, "sort"]) byId(name).value = state[name];
+      const number = NAMES.filter((name) => state[name]).length + Number(state.sort !== "score");
       more.lastElementChild.textContent = number ? `Filters · ${number}` : "Filters";
       if (number) open(true);
     },

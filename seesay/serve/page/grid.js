@@ -3,7 +3,7 @@
 import { thumbnail } from "./api.js";
 import { el, icon } from "./dom.js";
 import { aspect, justify, rowAt } from "./layout.js";
-import { range } from "./words.js";
+import { count, range } from "./words.js";
 
 /** @typedef {import("./api.js").Hit} Hit */
 
@@ -71,6 +71,7 @@ export function createGrid(root, { onOpen, onNearEnd }) {
     const side = Math.max(at.width, at.height) * Math.min(2, devicePixelRatio) > 300 ? 512 : 256;
     const isMoment = hit.kind === "moment" && hit.start_s !== undefined;
     const when = isMoment ? range(hit.start_s ?? 0, hit.end_s ?? hit.start_s ?? 0) : hit.page ? `page ${hit.page}` : "";
+    const also = hit.also?.length ? `, and ${count(hit.also.length, "other file")}` : "";
     const fill = el("span", { class: "fill" });
     fill.style.width = `${Math.round(100 * Math.min(1, Math.max(0, hit.score / Math.max(0.05, hits[0].score))))}%`;
     const picture = el("img", { alt: "", decoding: "async", draggable: false, onload: () => picture.classList.add("there") });
@@ -79,14 +80,15 @@ export function createGrid(root, { onOpen, onNearEnd }) {
     const button = el(
       "button",
       {
-        type: "button", class: "tile", tabIndex: place === current ? 0 : -1, title: `${hit.name}\nscore ${hit.score.toFixed(3)}`,
-        "aria-label": `${hit.name}${when ? `, ${isMoment ? "moment " : ""}${when}` : ""}${hit.out_of_reach ? ", out of reach" : ""}, score ${hit.score.toFixed(2)}`,
+        type: "button", class: "tile", tabIndex: place === current ? 0 : -1, title: [hit.name, `score ${hit.score.toFixed(3)}`, ...(hit.also ?? [])].join("\n"),
+        "aria-label": `${hit.name}${when ? `, ${isMoment ? "moment " : ""}${when}` : ""}${hit.out_of_reach ? ", out of reach" : ""}, score ${hit.score.toFixed(2)}${also}`,
         onclick: () => { setCurrent(place); onOpen(place); },
         onfocus: () => setCurrent(place),
       },
       picture,
       when && el("span", { class: "when" }, isMoment && icon("play"), when),
       hit.out_of_reach && el("span", { class: "away" }, "out of reach"),
+      also && el("span", { class: "also" }, `+${hit.also?.length}`),
       el("span", { class: "score" }, fill),
     );
     const item = el("li", { "aria-setsize": String(hits.length), "aria-posinset": String(place + 1) }, button);

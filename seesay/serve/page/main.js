@@ -18,8 +18,10 @@ import { count } from "./words.js";
 /** @typedef {import("./state.js").State} State */
 
 const TYPING_MS = 1500; // keys closer than this are one step of the history
-const ASKED = /** @type {const} */ (["terms", "draft", "only", "under", "after", "before", "within", "weak"]);
+const ASKED = /** @type {const} */ (["terms", "draft", "only", "under", "after", "before", "within", "sort", "weak"]);
 
+/** Words of the query that the model does not know. @type {string[]} */
+let unknown = [];
 let state = fromHash(location.hash);
 let typed_ms = -Infinity;
 /** @type {import("./status.js").LibraryState|null} */
@@ -88,7 +90,8 @@ function showFirst(page) {
   if (page.hits.length) blank.hide();
   else if (library && !library.num_items) blank.showEmptyLibrary();
   else if (state.weak) blank.showNone(hasFilters);
-  else blank.showNothing(hasFilters);
+  else blank.showNothing(hasFilters, page.is_held_back ? "" : page.reason ?? "");
+  unknown = page.unknown_words ?? [];
   showCount();
   if (state.open !== null && !viewer.isOpen()) showOpen();
 }
@@ -102,7 +105,9 @@ function showError(error) {
 function showCount() {
   const number = grid.hits().length;
   const words = search.hasMore() ? `first ${count(number, "result")}` : count(number, "result");
-  byId("count").textContent = !toTerms(state).length ? "" : number ? `${state.weak ? "nearest: " : ""}${words}` : "nothing here matches";
+  const found = number ? `${state.weak ? "nearest: " : ""}${words}` : "nothing here matches";
+  const doubt = unknown.length ? `the model does not know ${unknown.map((word) => `“${word}”`).join(", ")}; ` : "";
+  byId("count").textContent = !toTerms(state).length ? "" : doubt + found;
 }
 
 function showTab() {

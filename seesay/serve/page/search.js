@@ -7,7 +7,7 @@ const FIRST = 60;
 const LATER = 240;
 
 /**
- * @typedef {{hits: import("./api.js").Hit[], cursor: string|null, is_match: boolean, took_ms: number}} Page
+ * @typedef {{hits: import("./api.js").Hit[], cursor: string|null, is_match: boolean, unknown_words: string[], is_held_back: boolean, reason?: string, took_ms: number}} Page
  * @param {{onFirst: (page: Page) => void, onMore: (page: Page) => void, onError: (error: Error) => void}} listeners
  */
 export function createSearch({ onFirst, onMore, onError }) {

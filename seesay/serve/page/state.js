@@ -14,13 +14,14 @@ import { split, toSum } from "./terms.js";
  * @property {string} after a date, 2026-01-31, or ""
  * @property {string} before the last day, or ""
  * @property {string} within of a sequence: seconds between two steps at most, or ""
+ * @property {"score"|"date"} sort what comes first
  * @property {boolean} weak also what probably does not match
  * @property {number|null} open the item that is open
  */
 
 /** @returns {State} */
 export const nothing = () => ({
-  tab: "search", terms: [], draft: "", only: "", under: "", after: "", before: "", within: "", weak: false, open: null,
+  tab: "search", terms: [], draft: "", only: "", under: "", after: "", before: "", within: "", sort: "score", weak: false, open: null,
 });
 
 /** Pictures that were given, by a key in the address: they live as long as the page. @type {Map<string, Term>} */
@@ -44,6 +45,7 @@ export function toHash(state) {
     if (key) fields.append("picture", `${weight < 0 ? "-" : ""}${key}`);
   }
   for (const name of ["only", "under", "after", "before", "within"]) if (state[name]) fields.set(name, state[name]);
+  if (state.sort !== "score") fields.set("sort", state.sort);
   if (state.weak) fields.set("weak", "1");
   if (state.open !== null) fields.set("open", String(state.open));
   return fields.toString();
@@ -63,6 +65,7 @@ export function fromHash(hash) {
   state.after = toDay(fields.get("after"));
   state.before = toDay(fields.get("before"));
   state.within = Number(fields.get("within")) > 0 ? fields.get("within") ?? "" : "";
+  state.sort = fields.get("sort") === "date" ? "date" : "score";
   state.weak = fields.get("weak") === "1";
   state.open = /^\d+$/.test(fields.get("open") ?? "") ? Number(fields.get("open")) : null;
   return state;

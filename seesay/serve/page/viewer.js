@@ -100,10 +100,11 @@ export function createViewer({ onStep, onClosed, onMoreLike, onFolder, state }) 
       ["Folder", el("button", { type: "button", class: "link", title: "Search in this folder only", onclick: () => { dialog.close(); onFolder(hit.folder); } }, hit.folder)],
       hit.out_of_reach && ["File", "out of reach: its drive or share is not there now"],
       hit.size_bytes !== null && ["Size", `${hit.width_px ? `${hit.width_px} × ${hit.height_px} px, ` : ""}${size(hit.size_bytes)}`],
-      hit.modified_at !== null && ["Date", date(hit.modified_at)],
+      (hit.taken ?? hit.modified_at) !== null && [hit.taken ? "Taken" : "Date", date(hit.taken ?? hit.modified_at)],
       hit.kind === "moment" && ["Moment", range(hit.start_s ?? 0, hit.end_s ?? 0)],
       hit.page !== undefined && ["Page", String(hit.page)],
       hit.score !== undefined && ["Score", hit.score.toFixed(3)],
+      hit.also?.length && ["Same picture", hit.also.join(", ")],
     ].filter(Boolean);
     const isCut = hit.kind === "moment" && hit.start_s !== undefined && hit.end_s !== undefined;
     const save = (/** @type {string} */ href, /** @type {string} */ label) => el("a", { class: "action", href, download: "" }, icon("download"), label);

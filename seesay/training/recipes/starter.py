@@ -30,10 +30,12 @@ from torch import nn
 from seesay.base.paths import ASSETS
 from seesay.data.packages import Package, PackageFile, default_cache
 from seesay.data.public.openclipart import OPENCLIPART
-from seesay.encoders.bundle import Bundle, write_bundle
+from seesay.encoders.bundle import TOKENIZER as TOKENIZER_FILE
+from seesay.encoders.bundle import Bundle, file_sha256, write_bundle
 from seesay.encoders.export import export
 from seesay.encoders.torch import stored_state
 from seesay.encoders.weights import Storage
+from seesay.encoders.words import list_of
 from seesay.inputs.pictures import open_picture
 from seesay.inputs.tokenizer import TextConfig, Tokenizer
 from seesay.inputs.transform import ImageConfig, ImageTransform
@@ -45,6 +47,7 @@ from seesay.training.compositions import compositions, leave_out_huge
 from seesay.training.lessons import Lessons, Shares, find_others, write_lessons
 from seesay.training.phrases import FOREIGN, phrase, with_article
 from seesay.training.pretrained import from_bert, read_efficientnet
+from seesay.training.recipes.starter_words import write_words
 from seesay.training.small_pictures import SmallPicturesConfig, teach_small_pictures
 from seesay.training.text_side import TextSideConfig, train_text_side
 from seesay.training.translations import GUESSED, SEEN, UNKNOWN, read_annotations, read_common_words, translate
@@ -218,6 +221,8 @@ def make(config: StarterConfig, *, cache: Path, out: Path) -> None:
         if without:
             report(packages, read, axes_EF, without)
     write_bundle(bundle, stored_state(packages.clip), packages.vocabulary.content.encode(), dict(config.storage))
+    tokenizer = out / TOKENIZER_FILE
+    write_words(WORDNET.fetch(cache).parent, tokenizer, list_of(file_sha256(tokenizer)))
     log.info("wrote %s: %s", out, export(out))
     for name, losses in (("small pictures", small_curve), ("rows of words", rows_curve), ("texts", curve)):
         log.info("loss of %s %s", name, " ".join(f"{np.mean(part):.3f}" for part in np.array_split(losses, 10)))

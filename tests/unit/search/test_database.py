@@ -20,7 +20,7 @@ from seesay.search.store import DATABASE
 
 
 def found(library):
-    return [(hit.path, hit.score) for hit in library.search("red")]
+    return [(hit.path, hit.score) for hit in library.search("red", all_files=True)]
 
 
 @pytest.fixture

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 from encoders import ColourEncoder
@@ -5,7 +7,7 @@ from films import film
 from PIL import Image
 
 from seesay.base.errors import UsageError
-from seesay.search.query import Query, Term, parse_query
+from seesay.search.query import Query, Term, parse, parse_query, texts_of
 
 
 @pytest.mark.parametrize(
@@ -47,6 +49,37 @@ def test_a_picture_is_a_term(tmp_path):
 def test_what_has_no_meaning_is_refused(words, message):
     with pytest.raises(UsageError, match=message):
         parse_query(words)
+
+
+@pytest.mark.parametrize(
+    ("words", "terms"),
+    [
+        (["-"], [("piped", 1.0)]),
+        (["-", "+", "0.5:snow"], [("piped", 1.0), ("snow", 0.5)]),
+        (["-", "-", "people"], [("piped", 1.0), ("people", -1.0)]),
+        (["snow", "+", "-"], [("snow", 1.0), ("piped", 1.0)]),
+        (["snow", "-", "-"], [("snow", 1.0), ("piped", -1.0)]),
+        (["snow", "+", "2:-"], [("snow", 1.0), ("piped", 2.0)]),
+        (["-", "people", "+", "a beach"], [("people", -1.0), ("a beach", 1.0)]),
+        (["a beach", "-", "people"], [("a beach", 1.0), ("people", -1.0)]),
+    ],
+)
+def test_a_hyphen_where_a_term_is_expected_is_the_piped_picture(words, terms):
+    picture = Image.new("RGB", (8, 8))
+    parsed = parse_query(words, piped=lambda: picture)
+    assert [("piped" if term.image is picture else term.text, term.weight) for term in parsed.terms] == terms
+
+
+def test_a_piped_picture_may_begin_a_sequence():
+    picture = Image.new("RGB", (8, 8))
+    asked = parse(["-", "then", "a dog"], piped=lambda: picture)
+    assert [step.terms[0].image for step in asked.steps] == [picture, None]
+
+
+def test_texts_of_what_was_asked_for():
+    assert texts_of("a dog") == ["a dog"]
+    assert texts_of(parse(["a dog", "-", "snow", "then", "a cat"])) == ["a dog", "snow", "a cat"]
+    assert texts_of(Query((Term(image=Image.new("RGB", (8, 8))),))) == texts_of(Path("a.jpg")) == []
 
 
 def test_a_sum_is_the_unit_vector_of_the_weighted_sum(tmp_path):

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from datetime import datetime
 
 import pytest
 
@@ -79,7 +80,38 @@ def test_filters_choose_before_ranking(client, made):
     assert len(names(post(client, **ask, after="2000-01-01"))) == len(names(post(client, **ask)))
     answer = post(client, **ask, under="/etc")
     assert answer.status_code == 422
-    assert "indexed" in answer.json()["error"]
+    assert answer.json()["error"].startswith("/etc: nothing of the library is there; it holds: ")
+
+
+def test_several_places_are_one_search(client, made):
+    places = [str(made / "photos" / "more"), str(made / "photos" / "red.png")]
+    asked = {"q": "red", "under": places, "weak": True}
+    by_get = client.get("/api/search", params=asked)
+    assert set(names(by_get)) == {"grün <b>\n.jpg", "red.png"}
+    assert names(post(client, terms=[{"text": "red"}], under=places, weak=True)) == names(by_get)
+    assert client.get("/api/search", params=asked | {"under": [*places, "/etc"]}).status_code == 422
+    assert post(client, terms=[{"text": "red"}], under="a\0b").status_code == 422
+
+
+def test_a_date_that_leaves_nothing_is_the_reason(client):
+    answer = client.get("/api/search", params={"q": "red", "after": "2090-01-01T00:00:00"}).json()
+    assert (answer["hits"], answer["is_match"], answer["is_held_back"]) == ([], False, False)
+    assert answer["reason"] == "nothing in the library was taken or changed since 2090-01-01"
+
+
+def test_by_date_the_newest_come_first_page_after_page(client):
+    asked = {"q": "red", "sort": "date", "min_score": -1, "all": True}
+    whole = client.get("/api/search", params=asked | {"limit": 500}).json()["hits"]
+    dates = [hit.get("taken") or hit["modified_at"] for hit in whole]
+    assert [datetime.fromisoformat(date) for date in dates] == sorted(map(datetime.fromisoformat, dates), reverse=True)
+    pages = [client.get("/api/search", params=asked | {"limit": 3, "cursor": str(at)}).json() for at in (0, 3)]
+    assert [hit["id"] for page in pages for hit in page["hits"]] == [hit["id"] for hit in whole[:6]]
+    assert client.get("/api/search", params=asked | {"min_score": "nan"}).status_code == 422
+
+
+def test_words_that_the_model_does_not_know_are_said(client):
+    assert client.get("/api/search", params={"q": "a kissa - girrafe"}).json()["unknown_words"] == ["kissa", "girrafe"]
+    assert post(client, terms=[{"text": "a dog"}]).json()["unknown_words"] == []
 
 
 def test_nothing_matches_is_said_and_weak_shows_what_comes_nearest(client):

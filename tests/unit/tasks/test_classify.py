@@ -1,10 +1,13 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 from encoders import COLOURS, ColourEncoder
+from films import film
 from PIL import Image
 
 from seesay.base.errors import UsageError
-from seesay.tasks.classify import build_classifier, classify, softmax
+from seesay.tasks.classify import BATCH, build_classifier, classify, classify_files, softmax
 
 
 @pytest.fixture
@@ -61,6 +64,55 @@ def test_braces_in_a_label_are_letters(encoder):
 def test_what_makes_no_classifier_is_refused(encoder, labels, templates, message):
     with pytest.raises(UsageError, match=message):
         build_classifier(encoder, labels, templates)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Pictures, a video of red and a little blue, an animation, and what is no picture."""
+    for name, colour in COLOURS.items():
+        Image.new("RGB", (40, 40), colour).save(tmp_path / f"{name}.png")
+    film(tmp_path / "film.mp4", ("red", 6), ("blue", 2))
+    frames = [Image.new("RGB", (8, 8), COLOURS[name]) for name in ("white", "white", "black")]
+    frames[0].save(tmp_path / "moving.gif", save_all=True, append_images=frames[1:], duration=500)
+    (tmp_path / "bad.jpg").write_text("no")
+    (tmp_path / "bad.mp4").write_text("no")
+    return tmp_path
+
+
+def test_files_are_classified_in_their_order_and_a_bad_one_has_its_reason(encoder, folder):
+    names = [
+        *(f"{name}.png" for name in COLOURS),
+        "bad.jpg",
+        "film.mp4",
+        "bad.mp4",
+        "gone.png",
+        "moving.gif",
+        "red.png",
+    ]
+    labels = list(COLOURS)
+    classifier = build_classifier(encoder, labels)
+    found = list(classify_files(encoder, [str(folder / name) for name in names], labels, classifier))
+    assert [Path(one.path).name for one in found] == names
+    bad = {Path(one.path).name: one.problem for one in found if one.problem is not None}
+    assert set(bad) == {"bad.jpg", "bad.mp4", "gone.png"}
+    assert all(one.labels == [] for one in found if one.problem is not None)
+    best = {Path(one.path).name: one.labels[0].name for one in found if one.labels}
+    assert best == {f"{name}.png": name for name in COLOURS} | {"film.mp4": "red", "moving.gif": "white"}
+
+
+def test_files_are_read_as_answers_are_asked_for(encoder, folder):
+    taken = []
+
+    def endless():
+        while True:
+            taken.append(1)
+            yield str(folder / "red.png")
+
+    answers = classify_files(encoder, endless(), ["red"], build_classifier(encoder, ["red"]))
+    for _ in range(500):
+        next(answers)
+    answers.close()
+    assert len(taken) < 500 + 4 * BATCH
 
 
 def test_softmax_takes_any_size_of_logits():
