@@ -11,6 +11,7 @@ from tiny import CLIP, make_state  # noqa: E402
 
 from seesay.base.errors import BundleError, UnknownNameError, UsageError  # noqa: E402
 from seesay.encoders.checkpoints import SOURCES  # noqa: E402
+from seesay.encoders.checkpoints.files import unwrap  # noqa: E402
 from seesay.encoders.checkpoints.keymap import from_ours, layout_of, rule, to_ours  # noqa: E402
 from seesay.models.size import build_empty  # noqa: E402
 from seesay.models.variants import VARIANTS  # noqa: E402
@@ -104,7 +105,7 @@ def test_the_wrong_weights_are_not_written():
         from_ours("openai", state, CLIP)
 
 
-@pytest.mark.parametrize("wrapper", ["module.{}", "text.{}", "module.text.{}"])
+@pytest.mark.parametrize("wrapper", ["module.{}", "text.{}", "module.text.{}", "_orig_mod.text.{}", "model.text.{}"])
 def test_wrapped_names_are_read(wrapper):
     state = make_state(CLIP)
     words = ("token_embedding", "positional_embedding", "transformer", "ln_final", "text_projection")
@@ -112,7 +113,7 @@ def test_wrapped_names_are_read(wrapper):
         wrapper.format(key) if key.startswith(words) else wrapper.replace("text.", "").format(key): tensor
         for key, tensor in from_ours("open_clip", state, CLIP).items()
     }
-    back = to_ours("open_clip", theirs, CLIP)
+    back = to_ours("open_clip", unwrap(theirs, where="x.pt"), CLIP)
     assert all(torch.equal(back[key], tensor) for key, tensor in state.items())
 
 
