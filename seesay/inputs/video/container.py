@@ -15,19 +15,23 @@ import av
 from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Discard, Disposition
+from av.video.frame import VideoFrame
 from av.video.reformatter import ColorTrc
 from av.video.stream import VideoStream
 
 from seesay.base.errors import InputError
-from seesay.inputs.video.choosing import REORDER
+from seesay.inputs.video.access import AccessPoints, Entry
+from seesay.inputs.video.choosing import EARLY_S, REORDER
 from seesay.inputs.video.info import VideoInfo
 from seesay.inputs.video.picture import quarter_turns
 
 # Nothing but this file is opened: a playlist that is called .mp4 must not reach for others, or for the network.
 _OPTIONS = {"protocol_whitelist": "file"}
-_NO_TIMES = frozenset({"avi"})  # containers whose times are those of decoding, whatever they call them
+_DECODE_TIMED = frozenset({"avi"})  # containers whose times are those of decoding, whatever they call them
 _INDEXED = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"})  # those in which any time is found exactly
 _MAX_BROKEN_READS = 100
+# Where pictures become whole little by little, decoding begins this much before what is wanted.
+_GRADUAL_POINTS, _GRADUAL_S = 4, 30.0
 _MAX_AHEAD = 1000  # packets that are not shown, before the first that is
 
 HDR_CURVES = frozenset({int(ColorTrc.SMPTE2084), int(ColorTrc.ARIB_STD_B67)})
@@ -109,10 +113,12 @@ class OpenVideo:
         self._path, self._num_threads = path, num_threads
         self._open()
         first = self._look()
-        self.origin = min((packet.pts for packet in first if packet.pts is not None), default=0)
-        """The ticks of the first picture, our 0."""
-        self.has_times = self.container.format.name not in _NO_TIMES and all(packet.pts is not None for packet in first)
+        self.is_decode_timed = self.container.format.name in _DECODE_TIMED
+        """Whether the times of packets are those of decoding."""
+        self.has_times = not self.is_decode_timed and all(packet.pts is not None for packet in first)
         """Whether packets say when their pictures are shown."""
+        self.origin = self._first_ticks(first)
+        """The ticks of the first picture, our 0."""
         self.is_indexed = self.has_times and self.container.format.name in _INDEXED
         """Whether any time is found without reading what is before."""
         self.end_s: float | None = None
@@ -121,6 +127,12 @@ class OpenVideo:
     def _open(self) -> None:
         self.damage = Damage()
         self._ahead: deque[Packet[VideoStream]] = deque()
+        self.has_moved = False
+        """Whether the reading stands elsewhere than at the beginning."""
+        self.leads_until_s: float | None = None
+        """Where the reading stands, pictures that are shown before this refer to what is before it."""
+        self.sound_s = -EARLY_S
+        """Pictures shown before this cannot be decoded rightly from where the reading stands."""
         self._file: BinaryIO | None = None
         name = os.fspath(self._path)
         try:
@@ -138,6 +150,8 @@ class OpenVideo:
         self.stream.codec_context.thread_count = self._num_threads
         assert self.stream.time_base is not None  # every stream that was opened has one
         self.time_base: Fraction = self.stream.time_base
+        context = self.stream.codec_context
+        self._access = AccessPoints(context.name, context.extradata or b"", intra_only=context.codec.intra_only)
 
     def _look(self) -> "list[Packet[VideoStream]]":
         """The packets of the first pictures that are shown; they stay to be read."""
@@ -151,6 +165,32 @@ class OpenVideo:
                 break
         self._ahead.extend(ahead)
         return shown
+
+    def _first_ticks(self, shown: "list[Packet[VideoStream]]") -> int:
+        """When the first picture comes that can be decoded: a recording may begin in the middle of a group."""
+        first = min((packet.pts for packet in shown if packet.pts is not None), default=0)
+        head = self._ahead[0] if self._ahead else None
+        is_whole = head is None or (head.is_keyframe and head.pts is not None and head.pts <= first)
+        if is_whole or not self.has_times:
+            return first
+        for _, packet in zip(range(_MAX_AHEAD), self.packets(), strict=False):
+            for frame in self._decoded(packet):
+                if frame.pts is not None and not frame.is_corrupt:
+                    first = frame.pts
+                    self.rewind()
+                    return first
+        self.rewind()
+        return first
+
+    def _decoded(self, packet: "Packet[VideoStream]") -> list[VideoFrame]:
+        try:
+            return packet.decode()
+        except (av.FFmpegError, OSError):
+            return []
+
+    def entry_of(self, packet: "Packet[VideoStream]") -> Entry:
+        """How decoding can begin at a key frame."""
+        return self._access.of_key(bytes(packet))
 
     def close(self) -> None:
         """Close the file."""
@@ -176,17 +216,33 @@ class OpenVideo:
                 self.damage.note(error, None)
 
     def seek(self, time_s: float) -> None:
-        """Go to a key frame that is shown at `time_s` or before; the beginning if no later one is found.
+        """Go to where what is shown at `time_s` and later can be decoded; the beginning if nothing later is found.
 
         Where a container has no index its seeking lands anywhere near, so it is looked at, and tried again earlier.
         """
         back_s = 0.0
         while time_s - back_s > 0:
             key_s = self._seek_key(time_s - back_s)
-            if key_s is not None and key_s <= time_s:
+            if key_s is not None and key_s <= time_s and self._can_enter(key_s, time_s):
                 return
             back_s = 2 * back_s + 5
         self.rewind()
+
+    def _can_enter(self, key_s: float, time_s: float) -> bool:
+        """Whether pictures from `time_s` on are right when decoding begins at the key frame that was gone to."""
+        if not self.entry_of(self._ahead[0]).is_gradual:
+            self.leads_until_s = self.sound_s = key_s
+            return True
+        num_points = 0
+        ahead: list[Packet[VideoStream]] = []
+        for packet in self.packets():
+            ahead.append(packet)
+            num_points += packet.is_keyframe
+            if packet.pts is None or self.time_s(packet.pts) > time_s or num_points > _GRADUAL_POINTS:
+                break
+        self._ahead.extend(ahead)
+        self.leads_until_s, self.sound_s = None, time_s
+        return num_points > _GRADUAL_POINTS and key_s + _GRADUAL_S <= time_s
 
     def edge(self, time_s: float) -> float:
         """When the key frame is shown that the index has for `time_s`; `time_s` where it has none. The reading moves.
@@ -201,6 +257,7 @@ class OpenVideo:
     def _seek_key(self, time_s: float) -> float | None:
         """Seek once, and go to the first key frame there; when it is shown, or None if there is none."""
         self._ahead.clear()
+        self.has_moved = True
         try:
             self.container.seek(self.origin + int(time_s / self.time_base), stream=self.stream, backward=True)
             key = next((packet for packet in self.packets() if packet.is_keyframe and packet.pts is not None), None)
@@ -221,7 +278,9 @@ class OpenVideo:
     def declared_s(self) -> float:
         """How long the file says that its pictures last; 0 where it does not."""
         if self.stream.duration:
-            return float(self.stream.duration * self.time_base)
+            begins = self.stream.start_time
+            hidden = 0 if begins is None else max(0, self.origin - begins)  # what cannot be decoded, at the beginning
+            return float((self.stream.duration - hidden) * self.time_base)
         parts = self.stream.metadata.get("DURATION", "").split(":")  # Matroska: hours, minutes, seconds
         try:
             hours, minutes, seconds = (float(part) for part in parts)

@@ -34,6 +34,9 @@ _SEEK_APART_S = 10.0
 # Decoders that look at `skip_frame` with each packet. dav1d looks once, and would then skip what is wanted later.
 _SKIPPING = frozenset({"h264", "hevc"})
 
+# Where only some pictures have a time, one that differs by less than this from counting on says nothing.
+_STRAY_S = 0.5
+
 # Less than this missing at the end is how encoders and muxers count, not a file that was cut.
 _MISSING_S = 1.0
 
@@ -116,6 +119,8 @@ def chosen(
     choice = choice_for(sampling, from_s, until_s)
     if choice.start_s > _SEEK_APART_S:
         video.seek(choice.start_s)
+    elif video.has_moved:
+        video.rewind()
     yield from _chosen_planned(video, choice)
 
 
@@ -153,8 +158,8 @@ def _near_ones(times_s: tuple[float, ...]) -> Iterator[tuple[float, ...]]:
 
 def _chosen_planned(video: "OpenVideo", choice: Choice) -> "Iterator[tuple[float, VideoFrame]]":
     """Decode what the plan says, from where the reading stands."""
-    plan = Plan(video.packets(), choice, video.time_s)
-    wanted = plan.timeline.wanted
+    plan = Plan(video.packets(), choice, video.time_s, video.entry_of, video.leads_until_s)
+    wanted, sound_s = plan.timeline.wanted, video.sound_s
     context = video.stream.codec_context
     context.flush_buffers()
     can_skip = context.name in _SKIPPING
@@ -162,6 +167,8 @@ def _chosen_planned(video: "OpenVideo", choice: Choice) -> "Iterator[tuple[float
     def taken(packet: "Packet[VideoStream] | None") -> "Iterator[tuple[float, VideoFrame]]":
         for frame in _decode(video, packet):
             time_s = None if frame.pts is None else video.time_s(frame.pts)
+            if time_s is not None and time_s < sound_s:
+                continue
             if frame.is_corrupt and time_s is not None:
                 wanted.discard(time_s)
                 video.damage.note_picture(time_s)
@@ -169,12 +176,16 @@ def _chosen_planned(video: "OpenVideo", choice: Choice) -> "Iterator[tuple[float
                 wanted.remove(time_s)
                 yield time_s, frame
 
-    for packet, is_wanted in plan:
+    for packet, is_wanted, is_fresh in plan:
+        if is_fresh:
+            yield from taken(None)
+            context.flush_buffers()
         context.skip_frame = "NONREF" if can_skip and not is_wanted else "DEFAULT"
         yield from taken(packet)
     yield from taken(None)
     for time_s in wanted:
-        video.damage.note_picture(time_s)
+        if time_s >= sound_s:
+            video.damage.note_picture(time_s)
     video.damage.num_late += plan.num_late
     if plan.has_ended and plan.timeline.times:
         _note_end(video, plan.timeline.end_s or 0.0)
@@ -213,17 +224,26 @@ def _chosen_decoded(video: "OpenVideo", choice: Choice) -> "Iterator[tuple[float
 
 
 def _decoded(video: "OpenVideo") -> "Iterator[tuple[float, float, VideoFrame]]":
-    """Every picture with its time and length. The n-th picture has the n-th of the packets' times, in order."""
-    rate = video.stream.average_rate or video.stream.guessed_rate or 25
+    """Every picture with its time and length; one without a time follows the one before it at the stream's rate.
+
+    Where packets have the times of decoding, the n-th picture has the n-th of them, in order.
+    """
+    length_s = float(1 / (video.stream.average_rate or video.stream.guessed_rate or 25))
     times: list[int] = []
-    num_frames = 0
+    next_s = 0.0
 
     def timed(packet: "Packet[VideoStream] | None") -> "Iterator[tuple[float, float, VideoFrame]]":
-        nonlocal num_frames
+        nonlocal next_s
         for frame in _decode(video, packet):
-            time_s = video.time_s(heapq.heappop(times)) if times else float(num_frames / rate)
-            num_frames += 1
-            yield time_s, float(1 / rate), frame
+            if video.is_decode_timed:
+                ticks = heapq.heappop(times) if times else None
+            else:
+                ticks = frame.pts
+            time_s = next_s if ticks is None else video.time_s(ticks)
+            if not video.is_decode_timed and time_s < next_s + _STRAY_S:
+                time_s = next_s  # program streams may give a time to a neighbour of its picture
+            next_s = time_s + length_s
+            yield time_s, length_s, frame
 
     for packet in video.packets():
         if packet.pts is not None:
@@ -238,7 +258,9 @@ def _decode(video: "OpenVideo", packet: "Packet[VideoStream] | None") -> "list[V
     try:
         return video.stream.codec_context.decode(packet)
     except (av.FFmpegError, OSError) as error:
-        video.damage.note(error, None if packet is None or packet.pts is None else video.time_s(packet.pts))
+        time_s = None if packet is None or packet.pts is None else video.time_s(packet.pts)
+        if time_s is None or time_s >= video.sound_s:
+            video.damage.note(error, time_s)
         return []
 
 

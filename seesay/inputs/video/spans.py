@@ -113,8 +113,6 @@ class _Spans:
             while number <= self._last:
                 until_s = math.inf if number == last else video.edge((number + 1) * self._span_s)
                 start_s = max(self._from_s, video.edge(number * self._span_s) if number else 0.0)
-                if not number:
-                    video.rewind()
                 for time_s, frame in chosen(video, self._sampling, start_s, until_s):
                     if time_s >= start_s:
                         yield time_s, function(Frame(time_s, to_picture(frame)))
