@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import BinaryIO
 
 import av
 from av.container import InputContainer
@@ -22,11 +21,12 @@ from av.video.stream import VideoStream
 from seesay.base.errors import InputError
 from seesay.inputs.video.access import AccessPoints, Entry
 from seesay.inputs.video.choosing import EARLY_S, REORDER
+from seesay.inputs.video.clock import Clock
 from seesay.inputs.video.info import VideoInfo
+from seesay.inputs.video.joins import closes_leaps, joined_end_s
+from seesay.inputs.video.opening import open_container
 from seesay.inputs.video.picture import quarter_turns
 
-# Nothing but this file is opened: a playlist that is called .mp4 must not reach for others, or for the network.
-_OPTIONS = {"protocol_whitelist": "file"}
 _DECODE_TIMED = frozenset({"avi"})  # containers whose times are those of decoding, whatever they call them
 _INDEXED = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"})  # those in which any time is found exactly
 _MAX_BROKEN_READS = 100
@@ -111,7 +111,10 @@ class OpenVideo:
 
     def __init__(self, path: str | os.PathLike[str], num_threads: int = 0) -> None:
         self._path, self._num_threads = path, num_threads
+        self._joined_end_s: float | None = None
         self._open()
+        self._joined_end_s = joined_end_s(path, self.stream.index)
+        self._clock = self._new_clock()
         first = self._look()
         self.is_decode_timed = self.container.format.name in _DECODE_TIMED
         """Whether the times of packets are those of decoding."""
@@ -119,7 +122,7 @@ class OpenVideo:
         """Whether packets say when their pictures are shown."""
         self.origin = self._first_ticks(first)
         """The ticks of the first picture, our 0."""
-        self.is_indexed = self.has_times and self.container.format.name in _INDEXED
+        self.is_indexed = self.has_times and not self.is_joined and self.container.format.name in _INDEXED
         """Whether any time is found without reading what is before."""
         self.end_s: float | None = None
         """Where the last picture ends, once a reading has come there."""
@@ -133,15 +136,7 @@ class OpenVideo:
         """Where the reading stands, pictures that are shown before this refer to what is before it."""
         self.sound_s = -EARLY_S
         """Pictures shown before this cannot be decoded rightly from where the reading stands."""
-        self._file: BinaryIO | None = None
-        name = os.fspath(self._path)
-        try:
-            name.encode("utf-8")
-        except UnicodeEncodeError:  # a name that is no text: PyAV can only be given the open file
-            self._file = Path(name).open("rb")  # noqa: SIM115 (`close` closes it)
-        # the word "file:", else a name with a colon would be taken for an address
-        source = self._file or f"file:{name}"
-        self.container: InputContainer = av.open(source, "r", options=_OPTIONS, metadata_errors="ignore")
+        self.container, self._file = open_container(self._path)
         try:
             self.stream = _video_stream(self.container)
         except InputError:
@@ -151,7 +146,16 @@ class OpenVideo:
         assert self.stream.time_base is not None  # every stream that was opened has one
         self.time_base: Fraction = self.stream.time_base
         context = self.stream.codec_context
+        self._clock = self._new_clock()
         self._access = AccessPoints(context.name, context.extradata or b"", intra_only=context.codec.intra_only)
+
+    @property
+    def is_joined(self) -> bool:
+        """Whether it is several recordings that were joined, so that no time says a place."""
+        return self._joined_end_s is not None
+
+    def _new_clock(self) -> Clock:
+        return Clock(self.time_base, closes_leaps=self.is_joined and closes_leaps(self.container))
 
     def _look(self) -> "list[Packet[VideoStream]]":
         """The packets of the first pictures that are shown; they stay to be read."""
@@ -210,6 +214,7 @@ class OpenVideo:
             try:
                 for packet in self.container.demux(self.stream):
                     if packet.size:  # the last one is empty
+                        self._clock.set(packet)
                         yield packet
                 return
             except (av.FFmpegError, OSError) as error:
@@ -220,7 +225,7 @@ class OpenVideo:
 
         Where a container has no index its seeking lands anywhere near, so it is looked at, and tried again earlier.
         """
-        back_s = 0.0
+        back_s = math.inf if self.is_joined else 0.0
         while time_s - back_s > 0:
             key_s = self._seek_key(time_s - back_s)
             if key_s is not None and key_s <= time_s and self._can_enter(key_s, time_s):
@@ -257,6 +262,7 @@ class OpenVideo:
     def _seek_key(self, time_s: float) -> float | None:
         """Seek once, and go to the first key frame there; when it is shown, or None if there is none."""
         self._ahead.clear()
+        self._clock = self._new_clock()
         self.has_moved = True
         try:
             self.container.seek(self.origin + int(time_s / self.time_base), stream=self.stream, backward=True)
@@ -277,6 +283,8 @@ class OpenVideo:
 
     def declared_s(self) -> float:
         """How long the file says that its pictures last; 0 where it does not."""
+        if self._joined_end_s is not None:
+            return self._joined_end_s - float(self.origin * self.time_base)
         if self.stream.duration:
             begins = self.stream.start_time
             hidden = 0 if begins is None else max(0, self.origin - begins)  # what cannot be decoded, at the beginning

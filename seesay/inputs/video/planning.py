@@ -6,8 +6,8 @@ decoder may leave out what no other picture refers to; that is `Planned.is_wante
 are those of decoding everything. Must not know a container or a decoder.
 
 Where something was left out, a decoder may go on only at a picture from which it can begin (see access.py). Of an open
-group it must be emptied before; that is `Planned.is_fresh`. And the pictures that are shown before such a key frame refer
-to the group before, so that is decoded too when one of them is wanted, and else they are left out.
+group it must be emptied before; that is `Planned.is_fresh`. The pictures that are shown before such a key frame refer
+to the group before, so that is decoded too when one of them is wanted; else they are left out.
 """
 
 from collections import deque

@@ -172,8 +172,9 @@ def _chosen_planned(video: "OpenVideo", choice: Choice) -> "Iterator[tuple[float
             if frame.is_corrupt and time_s is not None:
                 wanted.discard(time_s)
                 video.damage.note_picture(time_s)
-            elif time_s in wanted:
-                wanted.remove(time_s)
+            elif time_s in wanted or (video.is_joined and time_s is not None and min(wanted, default=time_s) < time_s):
+                # where a recording was joined on in the middle of a group, the first that can be decoded stands in
+                wanted.difference_update([lost_s for lost_s in wanted if lost_s <= time_s])
                 yield time_s, frame
 
     for packet, is_wanted, is_fresh in plan:
@@ -235,10 +236,8 @@ def _decoded(video: "OpenVideo") -> "Iterator[tuple[float, float, VideoFrame]]":
     def timed(packet: "Packet[VideoStream] | None") -> "Iterator[tuple[float, float, VideoFrame]]":
         nonlocal next_s
         for frame in _decode(video, packet):
-            if video.is_decode_timed:
-                ticks = heapq.heappop(times) if times else None
-            else:
-                ticks = frame.pts
+            in_order = heapq.heappop(times) if times else None
+            ticks = in_order if video.is_decode_timed else frame.pts
             time_s = next_s if ticks is None else video.time_s(ticks)
             if not video.is_decode_timed and time_s < next_s + _STRAY_S:
                 time_s = next_s  # program streams may give a time to a neighbour of its picture

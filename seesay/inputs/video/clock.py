@@ -1,0 +1,69 @@
+"""A clock that goes on: recordings that were joined byte by byte count from their beginning again in the middle.
+
+`cat a.ts b.ts`, segments of a live stream, a receiver that was switched over: players go on with the second recording
+where the first ended, and so do our times. A leap forward of more than ten seconds is closed too, in the formats for
+which FFmpeg does so (MPEG streams, Ogg), and only in files that are known to be joined; elsewhere it is a pause.
+The ten seconds are those of FFmpeg's `-dts_delta_threshold`.
+"""
+
+from fractions import Fraction
+
+from av.packet import Packet
+from av.video.stream import VideoStream
+
+from seesay.inputs.video.choosing import REORDER
+
+LEAP_S = 10.0
+_BACK_S = 0.1  # of a key frame: its time is never before those that are stored before it
+_BACK_OTHERS_S = 1.5
+
+
+class Clock:
+    """Gives packets times that go on. Feed it with all of a stream's, in the order of the file.
+
+    Args:
+        time_base: seconds a tick.
+        closes_leaps: whether a leap forward is closed too.
+    """
+
+    def __init__(self, time_base: Fraction, *, closes_leaps: bool) -> None:
+        self._leap = LEAP_S / time_base if closes_leaps else None
+        self._back, self._back_others = _BACK_S / time_base, _BACK_OTHERS_S / time_base
+        self._offset = self._length = 0
+        self._latest: int | None = None
+        self._before: tuple[int, int] | None = None
+        self.has_jumped = False
+
+    def set(self, packet: "Packet[VideoStream]") -> None:
+        """Change a packet's times to those that go on."""
+        raw = packet.pts if packet.pts is not None else packet.dts
+        if raw is not None and not packet.is_corrupt:
+            self._follow(raw, packet)
+        if self._offset:
+            packet.pts = None if packet.pts is None else packet.pts + self._offset
+            packet.dts = None if packet.dts is None else packet.dts + self._offset
+
+    def _follow(self, raw: int, packet: "Packet[VideoStream]") -> None:
+        latest = self._latest
+        if latest is not None and self._is_jump(raw + self._offset, latest, packet):
+            if self._before and abs(raw + self._before[0] - self._before[1]) < self._back_others:
+                self._offset = self._before[0]  # one packet had a wrong time
+                self._before, latest = None, None
+            else:
+                self._before = self._offset, latest
+                self._offset = latest + self._length - raw
+                self.has_jumped = True
+        self._length = packet.duration or self._length
+        ticks = raw + self._offset
+        self._latest = ticks if latest is None else max(ticks, latest)
+
+    @property
+    def end(self) -> int:
+        """Where the latest picture ends, in ticks."""
+        return (self._latest or 0) + self._length
+
+    def _is_jump(self, ticks: int, latest: int, packet: "Packet[VideoStream]") -> bool:
+        if self._leap is not None and ticks > latest + self._leap:
+            return True
+        least = self._back if packet.is_keyframe else max(self._back_others, REORDER * self._length)
+        return ticks < latest - least
