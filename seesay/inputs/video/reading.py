@@ -172,9 +172,12 @@ def _chosen_planned(video: "OpenVideo", choice: Choice) -> "Iterator[tuple[float
             if frame.is_corrupt and time_s is not None:
                 wanted.discard(time_s)
                 video.damage.note_picture(time_s)
-            elif time_s in wanted or (video.is_joined and time_s is not None and min(wanted, default=time_s) < time_s):
-                # where a recording was joined on in the middle of a group, the first that can be decoded stands in
-                wanted.difference_update([lost_s for lost_s in wanted if lost_s <= time_s])
+            elif time_s in wanted:
+                wanted.remove(time_s)
+                yield time_s, frame
+            elif video.is_joined and time_s is not None and min(wanted, default=time_s) < time_s:
+                # a recording that was joined on in the middle of a group: the first that can be decoded stands in
+                wanted.difference_update([lost_s for lost_s in wanted if lost_s < time_s])
                 yield time_s, frame
 
     for packet, is_wanted, is_fresh in plan:
