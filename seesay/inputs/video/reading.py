@@ -112,11 +112,12 @@ def chosen(
 
     An end needs a video that `has_times`.
     """
+    length_s = video.declared_s() if video.has_times or video.is_decode_timed else 0.0
     if not video.has_times:
         step_s = sampling.seconds if isinstance(sampling, Every) else sampling.at_most_s
-        yield from _chosen_decoded(video, choice_for(Every(seconds=step_s, slack_s=0.0), from_s))
+        yield from _chosen_decoded(video, choice_for(Every(seconds=step_s, slack_s=0.0), from_s, length_s=length_s))
         return
-    choice = choice_for(sampling, from_s, until_s)
+    choice = choice_for(sampling, from_s, until_s, length_s=length_s)
     if choice.start_s > _SEEK_APART_S:
         video.seek(choice.start_s)
     elif video.has_moved:
