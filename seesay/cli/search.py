@@ -84,6 +84,7 @@ def _line(hit: "Hit") -> str:
     if hit.start_s is not None and hit.end_s is not None and hit.time_s is not None:
         at = ", then ".join(clock(time) for time in hit.steps_s or (hit.time_s,))
         line += f"  {clock(hit.start_s)}-{clock(hit.end_s)}  at {at}"
+        line += f"  track {hit.track + 1}" if hit.track else ""
     if hit.box is not None:
         left, top, right, bottom = (round(100 * side) for side in hit.box)
         line += f"  in {left}-{right}% x {top}-{bottom}%"

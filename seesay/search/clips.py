@@ -1,8 +1,12 @@
 """Cutting a clip out of a video: copied where that can be done, encoded anew where it cannot."""
 
+import math
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +14,7 @@ import numpy as np
 
 from seesay.base.errors import InputError
 from seesay.inputs.video import Every, frames, read_info
+from seesay.inputs.video.access import AccessPoints
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -36,7 +41,7 @@ class Clip:
     """Its picture and sound are the video's own, bit by bit; otherwise it was encoded anew, without sound."""
 
 
-def cut_clip(source: str, start_s: float, end_s: float, to: Path) -> Clip:
+def cut_clip(source: str, start_s: float, end_s: float, to: Path, *, track: int = 0) -> Clip:
     """Write a part of a video into a file of its own.
 
     Args:
@@ -44,6 +49,7 @@ def cut_clip(source: str, start_s: float, end_s: float, to: Path) -> Clip:
         start_s: seconds from its first picture.
         end_s: where the clip ends, in the same seconds.
         to: the clip's path without a suffix, which the codecs decide.
+        track: which of the video's tracks.
 
     Raises:
         InputError: the video cannot be read, or nothing of it can be written.
@@ -51,26 +57,31 @@ def cut_clip(source: str, start_s: float, end_s: float, to: Path) -> Clip:
     import av
 
     try:
-        if clip := _copy(source, start_s, end_s, to):
+        if clip := _copy(source, start_s, end_s, to, track):
             return clip
-        return _encode(source, start_s, end_s, to.with_name(f"{to.name}.mp4"))
+        return _encode(source, start_s, end_s, to.with_name(f"{to.name}.mp4"), track)
     except (av.FFmpegError, OSError) as error:
         raise InputError(f"no clip can be made of it: {error}") from error
 
 
-def _copy(source: str, start_s: float, end_s: float, to: Path) -> Clip | None:
+def _copy(source: str, start_s: float, end_s: float, to: Path, track: int) -> Clip | None:
     """Packets as they are, from a key frame on; None where that cannot be done."""
     import av
 
+    from seesay.inputs.video.joins import joined_end_s
+    from seesay.inputs.video.tracks import video_tracks
+
     target = to
     try:
-        # As in reading: nothing but this file is opened, whatever is written in it.
-        with av.open(source, options={"protocol_whitelist": "file"}) as container:
+        with _opened(source) as container:
             if container.format.name in ("gif", "apng", "webp_pipe", "image2"):
                 return None
-            streams = _streams(container)
+            video = video_tracks(container)[track]
+            if joined_end_s(source, video.index) is not None:  # its times go back
+                return None
+            streams: list[Stream] = [video, *container.streams.audio[:1]]
             target = to.with_name(to.name + _suffix([stream.codec_context.name for stream in streams]))
-            origin_s = read_info(source).start_s
+            origin_s = read_info(source, track).start_s
             began_s = _write_packets(container, streams, origin_s + start_s, origin_s + end_s, target)
     except (av.FFmpegError, ValueError):  # a codec that the container does not take, times that go back
         began_s = None
@@ -80,8 +91,17 @@ def _copy(source: str, start_s: float, end_s: float, to: Path) -> Clip | None:
     return Clip(path=target, start_s=max(0.0, began_s - origin_s), is_copy=True)
 
 
-def _streams(container: "InputContainer") -> "list[Stream]":
-    return [*container.streams.video[:1], *container.streams.audio[:1]]
+@contextmanager
+def _opened(source: str) -> "Iterator[InputContainer]":
+    from seesay.inputs.video.opening import open_container
+
+    container, file = open_container(source)
+    try:
+        yield container
+    finally:
+        container.close()
+        if file is not None:
+            file.close()
 
 
 def _suffix(codecs: list[str]) -> str:
@@ -97,26 +117,20 @@ def _write_packets(
     """Where the copy begins, in the container's own time; None when no key frame is near."""
     import av
 
-    video = streams[0]
-    found = _key_before(container, video, start_s)
-    if found is None or start_s - found[0] > LEAD_IN_S:
+    # A container without an index is sought by guessing, and may land later than asked for: then it is tried earlier.
+    found = (_from_key(container, streams, start_s, back_s) for back_s in (0.0, 5.0, LEAD_IN_S, 2 * LEAD_IN_S))
+    began_s, packets = next((one for one in found if one is not None), (-math.inf, iter(())))
+    if start_s - began_s > LEAD_IN_S:
         return None
-    began_s, target = found
-    container.seek(target, stream=video, backward=True)
-    has_begun = False
     open_streams = {stream.index for stream in streams}
     with av.open(os.fspath(to), "w") as out:
         copies = {stream.index: out.add_stream_from_template(stream) for stream in streams}
-        for packet in container.demux(streams):
+        for packet in packets:
             time_s = _time_s(packet)
             if packet.size == 0 or packet.stream.index not in open_streams:
                 continue
             if time_s is None:
                 return None  # a container that does not say when its packets are shown
-            if not has_begun:
-                has_begun = packet.stream is video and packet.is_keyframe and time_s >= began_s
-                if not has_begun:
-                    continue
             decode_s = time_s if packet.dts is None else float(packet.dts * packet.time_base)
             if decode_s >= end_s:
                 open_streams.remove(packet.stream.index)
@@ -133,30 +147,40 @@ def _write_packets(
     return began_s
 
 
-def _key_before(container: "InputContainer", video: "Stream", start_s: float) -> tuple[float, int] | None:
-    """The last key frame at or before a time: (its time, ticks to seek to); None when none is near.
+def _from_key(
+    container: "InputContainer", streams: "list[Stream]", start_s: float, back_s: float
+) -> "tuple[float, Iterator[Packet[Stream]]] | None":
+    """The last key frame at or before a time, as (its time, the packets from it on); None when none is found.
 
-    A container without an index is sought by guessing, and may land later than asked for: then it is tried earlier.
+    The packets are those that were seen on the way: a second seek could land elsewhere, since FFmpeg learns where key
+    frames are while it reads a Matroska file without an index.
     """
-    assert video.time_base is not None
-    for back_s in (0.0, 5.0, LEAD_IN_S, 2 * LEAD_IN_S):
-        target = int((start_s - back_s) / video.time_base)
-        container.seek(target, stream=video, backward=True)
-        key_s: float | None = None
-        for packet in container.demux(video):
-            time_s = _time_s(packet)
-            if packet.size == 0:
-                continue
-            if time_s is None:
-                return None
-            if packet.is_keyframe and time_s <= start_s + _SAME_S:
-                key_s = time_s
-            decode_s = time_s if packet.dts is None else float(packet.dts * packet.time_base)
-            if decode_s > start_s:
-                break
+    from av.video.stream import VideoStream
+
+    video = streams[0]
+    assert isinstance(video, VideoStream)
+    context = video.codec_context
+    access = AccessPoints(context.name, context.extradata or b"", intra_only=context.codec.intra_only)
+    assert video.time_base is not None  # every stream that was opened has one
+    container.seek(int((start_s - back_s) / video.time_base), stream=video, backward=True)
+    key_s: float | None = None
+    held: list[Packet[Stream]] = []
+    packets = container.demux(streams)
+    for packet in packets:
+        time_s = _time_s(packet)
+        if packet.size == 0:
+            continue
+        if time_s is None:
+            return None
+        is_video = packet.stream.index == video.index
+        is_key = is_video and packet.is_keyframe and time_s <= start_s + _SAME_S
+        if is_key and not access.of_key(bytes(packet)).is_gradual:
+            key_s, held = time_s, []
         if key_s is not None:
-            return key_s, target
-    return None
+            held.append(packet)
+        if is_video and (time_s if packet.dts is None else float(packet.dts * packet.time_base)) > start_s:
+            break
+    return None if key_s is None else (key_s, chain(held, packets))
 
 
 def _time_s(packet: "Packet[Stream]") -> float | None:
@@ -164,13 +188,13 @@ def _time_s(packet: "Packet[Stream]") -> float | None:
     return None if ticks is None else float(ticks * packet.time_base)
 
 
-def _encode(source: str, start_s: float, end_s: float, to: Path) -> Clip:
+def _encode(source: str, start_s: float, end_s: float, to: Path, track: int) -> Clip:
     """Pictures as they are shown, upright and in sRGB, encoded anew; without sound."""
     import av
 
     with av.open(os.fspath(to), "w") as out:
         stream = None
-        for number, shown in enumerate(frames(source, Every(seconds=1 / ENCODED_RATE), from_s=start_s)):
+        for number, shown in enumerate(frames(source, Every(seconds=1 / ENCODED_RATE), from_s=start_s, track=track)):
             if shown.time_s >= end_s and number > 0:
                 break
             width, height = shown.image.width // 2 * 2 or 2, shown.image.height // 2 * 2 or 2  # what yuv420p can hold

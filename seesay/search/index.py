@@ -190,6 +190,7 @@ def _hold(plan: _Plan, wanted: Wanted, row: FileRow | None, summary: Summary) ->
             return
         if row.is_begun:
             wanted = replace(wanted, is_known=False, digest=row.digest, position_s=row.position_s)
+            wanted = replace(wanted, position_track=row.position_track)
             is_video = True
     (plan.videos if is_video else plan.pictures).append(wanted)
 
@@ -251,7 +252,7 @@ class _Run:
         self._tell()
         videos: list[Read] = []  # animations, found among the pictures
         for read in read_pictures(self._with_known(plan.pictures), self._encoder.transform):
-            if read.is_video:
+            if read.is_video and read.chunk is None:
                 videos.append(read)
                 continue
             self._take(read)
@@ -278,6 +279,8 @@ class _Run:
             return
         if read.chunk:
             self._add(read.chunk)
+            if read.is_video:  # the film in a photograph
+                self._take_video(replace(read.wanted, position_s=0.0), read.digest)
         elif read.is_video:
             self._take_video(_go_on(self._store, read), read.digest)
         else:  # its content was known a moment ago, until the file that had it was replaced
@@ -286,7 +289,7 @@ class _Run:
 
     def _take_video(self, wanted: Wanted, digest: bytes) -> None:
         try:
-            duration_s = read_info(os.fsdecode(wanted.path)).duration_s
+            duration_s = _duration_s(wanted)
             for chunk in read_video(wanted, digest, self._encoder.transform):
                 self._add(chunk)
                 if chunk.times_s:
@@ -344,9 +347,17 @@ class _Run:
         self._broken.clear()
 
 
+def _duration_s(wanted: Wanted) -> float:
+    """How long a video says that it is; 0 where it does not, or where reading it will tell why not."""
+    try:
+        return read_info(os.fsdecode(wanted.path)).duration_s
+    except InputError:
+        return 0.0
+
+
 def _item(chunk: Chunk, box: Box | None, vector: NDArray[np.float32]) -> NewItem:
     start_s, end_s, time_s = chunk.times_s or (None, None, None)
-    return NewItem(vector=vector, start_s=start_s, end_s=end_s, time_s=time_s, box=box)
+    return NewItem(vector=vector, start_s=start_s, end_s=end_s, time_s=time_s, box=box, track=chunk.track)
 
 
 def _parts(chunks: Sequence[Chunk], items: Sequence[Sequence[NewItem]]) -> Iterator[FilePart]:
@@ -363,6 +374,7 @@ def _parts(chunks: Sequence[Chunk], items: Sequence[Sequence[NewItem]]) -> Itera
             detail=first.detail,
             is_first=first.is_first,
             position_s=last.next_s,
+            position_track=last.next_track,
             problem=last.problem,
         )
 
@@ -393,8 +405,8 @@ def _go_on(store: Store, read: Read) -> Wanted:
     for row in store.with_digest(read.digest, wanted.detail.texts):
         if row.is_begun and (row.path == wanted.path or is_gone(row.path)):
             store.move(row, wanted.path, mtime_ns=wanted.mtime_ns)
-            return replace(wanted, position_s=row.position_s)
-    return replace(wanted, position_s=None)
+            return replace(wanted, position_s=row.position_s, position_track=row.position_track)
+    return replace(wanted, position_s=None, position_track=0)
 
 
 def _count(wanted: Wanted, summary: Summary) -> None:

@@ -1,8 +1,9 @@
 """From a query's vector to hits: photographs and moments in one list.
 
-A picture gives one hit. Neighbouring moments of a video become one range (`ranges.grow`), and a video gives at
-most `per_video` ranges, so that one that fits everywhere does not fill the page; in a search inside one video
-there is no such limit. Hits stand in the order of their best item's score, equal scores by item id: the list
+A picture gives one hit; so does a photograph with a film in it, by the better of the two, except in a search inside
+that file. Neighbouring moments of a video become one range (`ranges.grow`), and a video gives at most `per_video`
+ranges a track, so that one that fits everywhere does not fill the page; in a search inside one video there is no such
+limit. Hits stand in the order of their best item's score, equal scores by item id: the list
 is the same every time, and a longer list begins with the shorter one.
 """
 
@@ -44,11 +45,17 @@ class _Page:
     """Of the query's scores over the library; measured when the first moment of a video comes up."""
     hits: list[Hit] = field(default_factory=list)
     pictures: set[int] = field(default_factory=set)
-    videos: dict[int, _Video] = field(default_factory=dict)
+    videos: dict[tuple[int, int], _Video] = field(default_factory=dict)
+    """By file and track."""
 
     def add(self, row: ItemRow, score: float) -> None:
         """Add the hit that an item begins, unless it is part of one already."""
         if row.start_s is not None:
+            is_in_photograph = self.per_video is not None and self.items.has_picture(row.file_id)
+            if is_in_photograph and row.file_id in self.pictures:
+                return
+            if is_in_photograph:
+                self.pictures.add(row.file_id)
             self._add_moment(row, row.start_s)
         elif row.file_id not in self.pictures:
             self.pictures.add(row.file_id)
@@ -59,11 +66,12 @@ class _Page:
         return [video.ids for video in self.videos.values() if video.num_hits == self.per_video]
 
     def _add_moment(self, row: ItemRow, start_s: float) -> None:
-        if row.file_id not in self.videos:
-            moments = self.items.moments(row.file_id)
+        key = row.file_id, row.track
+        if key not in self.videos:
+            moments = self.items.moments(*key)
             timeline = Timeline.of(moments, self.matrix.scores(self.query, moments.ids))
-            self.videos[row.file_id] = _Video(moments.ids, timeline, np.ones(len(timeline.scores), bool))
-        video = self.videos[row.file_id]
+            self.videos[key] = _Video(moments.ids, timeline, np.ones(len(timeline.scores), bool))
+        video = self.videos[key]
         line = video.timeline
         peak = int(np.searchsorted(line.start_s, start_s))
         if not video.free[peak] or video.num_hits == self.per_video:
@@ -83,6 +91,7 @@ class _Page:
                 start_s=float(line.start_s[first]),
                 end_s=float(line.end_s[last]),
                 time_s=row.time_s,
+                track=row.track,
             )
         )
 
@@ -104,7 +113,7 @@ def rank(
         query: (E,) unit vector.
         limit: how many at most.
         allowed: item ids to choose from, ascending; with one item of a file all of the file's. None for all.
-        per_video: ranges of one video at most; None for no limit.
+        per_video: ranges of one track of a video at most; None for no limit.
     """
     page = _Page(items, matrix, query, per_video)
     look = FIRST_LOOK + 4 * limit

@@ -21,6 +21,7 @@ from seesay.search.hit import Hit
 from seesay.search.items import Items
 from seesay.search.matrix import Matrix
 from seesay.search.ranges import Numbers, Timeline
+from seesay.search.rows import Moments
 
 FIRST_LOOK = 512  # best moments of each step whose videos are looked at first; then eight times as many
 
@@ -49,16 +50,17 @@ def rank_sequences(
         per_video: sequences of one video at most, none of which overlap; None for no limit.
     """
     look = FIRST_LOOK
-    found: dict[int, list[Hit]] = {}
+    found: dict[tuple[int, int], list[Hit]] = {}
     while True:
         lowest, num_ids = 0.0, 0
         for query in queries:
             ids, scores = matrix.top(query, limit=look, allowed=allowed)
             num_ids = len(ids)
             lowest += float(scores[-1]) / len(queries) if num_ids else 0.0
-            for file_id in items.files_of(ids):
-                if file_id not in found:
-                    found[file_id] = _of_video(items, matrix, queries, file_id, within_s, per_video or limit)
+            for key in items.tracks_of(ids):
+                if key not in found:
+                    moments = items.moments(*key)
+                    found[key] = _of_video(items, matrix, queries, moments, within_s, per_video or limit)
         hits = sorted((hit for own in found.values() for hit in own), key=lambda hit: (-hit.score, hit.id))[:limit]
         if num_ids < look or (len(hits) == limit and hits[-1].score >= lowest):
             return hits
@@ -69,12 +71,11 @@ def _of_video(
     items: Items,
     matrix: Matrix,
     queries: Sequence[NDArray[np.float32]],
-    file_id: int,
+    moments: Moments,
     within_s: float | None,
     limit: int,
 ) -> list[Hit]:
-    """The best sequences of one video that do not overlap, best first."""
-    moments = items.moments(file_id)
+    """The best sequences of one track of a video that do not overlap, best first."""
     lines = [Timeline.of(moments, matrix.scores(query, moments.ids)) for query in queries]
     start_s = lines[0].start_s
     scores_SM = np.stack([line.scores for line in lines])
@@ -91,6 +92,7 @@ def _of_video(
                 start_s=float(start_s[steps[0]]),
                 end_s=float(lines[0].end_s[steps[-1]]),
                 time_s=row.time_s,
+                track=row.track,
                 steps_s=tuple(float(moments.time_s[place]) for place in best),
             )
         )

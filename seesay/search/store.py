@@ -29,7 +29,7 @@ VECTOR = np.dtype("<f2")
 
 
 _FILE = """
-    SELECT id, folder, name, size_bytes, mtime_ns, digest, detail, position_s,
+    SELECT id, folder, name, size_bytes, mtime_ns, digest, detail, position_s, position_track,
            EXISTS (SELECT 1 FROM items WHERE file_id = files.id) AND NOT EXISTS (
                SELECT 1 FROM items LEFT JOIN vectors ON item_id = items.id
                WHERE file_id = files.id AND model_id IS NOT (SELECT model_id FROM state)
@@ -197,7 +197,10 @@ class Store:
                     self._db.execute("DELETE FROM errors WHERE path = ?", (part.path,))
                 for item in part.items:
                     self._add_item(file_id, item)
-                self._db.execute("UPDATE files SET position_s = ? WHERE id = ?", (part.position_s, file_id))
+                self._db.execute(
+                    "UPDATE files SET position_s = ?, position_track = ? WHERE id = ?",
+                    (part.position_s, part.position_track, file_id),
+                )
                 if part.problem is not None:
                     self._add_error(part.path, part.size_bytes, part.mtime_ns, part.problem)
             self._changed()
@@ -375,7 +378,7 @@ class Store:
         return found
 
 
-def _file_row(row: tuple[int, bytes, bytes, int, int, bytes, str, float | None, int, int]) -> FileRow:
+def _file_row(row: tuple[int, bytes, bytes, int, int, bytes, str, float | None, int, int, int]) -> FileRow:
     return FileRow(
         id=row[0],
         folder=row[1],
@@ -385,6 +388,7 @@ def _file_row(row: tuple[int, bytes, bytes, int, int, bytes, str, float | None, 
         digest=row[5],
         detail=row[6],
         position_s=row[7],
-        has_vectors=bool(row[8]),
-        reader=row[9],
+        position_track=row[8],
+        has_vectors=bool(row[9]),
+        reader=row[10],
     )

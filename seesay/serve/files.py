@@ -58,7 +58,7 @@ def clip(request: Request, item_id: int, start_s: Second, end_s: Second) -> Resp
     path = os.fsdecode(row.path)
     folder = tempfile.mkdtemp(prefix="seesay-clip-")
     try:
-        made = cut_clip(path, start_s, end_s, Path(folder) / "clip")
+        made = cut_clip(path, start_s, end_s, Path(folder) / "clip", track=row.track)
     except BaseException:
         shutil.rmtree(folder)
         raise

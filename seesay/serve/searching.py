@@ -153,6 +153,8 @@ def describe_item(row: ItemRow) -> dict[str, Any]:
     found: dict[str, Any] = {"id": row.id, "kind": kind, **describe(os.fsdecode(row.path))}
     if row.time_s is not None:
         found |= {"start_s": row.start_s, "end_s": row.end_s, "time_s": row.time_s}
+    if row.track:
+        found["track"] = row.track
     return found if row.box is None else found | {"box": row.box._asdict()}
 
 
@@ -189,4 +191,5 @@ def _marks(service: Service, item_id: int, query: Query | Steps) -> dict[str, An
         lambda library: library.search(known, limit=NUM_MARKS, under=path, only="video", per_video=None)
     )
     keys = ("id", "time_s", "start_s", "end_s", "score")
-    return {"moments": [{key: value for key, value in hit.to_dict().items() if key in keys} for hit in hits]}
+    same = [hit.to_dict() for hit in hits if hit.track == row.track]
+    return {"moments": [{key: value for key, value in hit.items() if key in keys} for hit in same]}

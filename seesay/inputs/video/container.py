@@ -11,9 +11,8 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
-from av.container import InputContainer
 from av.packet import Packet
-from av.stream import Discard, Disposition
+from av.stream import Discard
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorTrc
 from av.video.stream import VideoStream
@@ -26,6 +25,7 @@ from seesay.inputs.video.info import VideoInfo
 from seesay.inputs.video.joins import closes_leaps, joined_end_s
 from seesay.inputs.video.opening import open_container
 from seesay.inputs.video.picture import quarter_turns
+from seesay.inputs.video.tracks import video_tracks
 
 _DECODE_TIMED = frozenset({"avi"})  # containers whose times are those of decoding, whatever they call them
 _INDEXED = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"})  # those in which any time is found exactly
@@ -104,13 +104,14 @@ class OpenVideo:
     Args:
         path: the file.
         num_threads: of the decoder; 0: as many as FFmpeg likes, more than there are cores.
+        track: which of the file's films.
 
     Raises:
         InputError: it cannot be opened, or has no video.
     """
 
-    def __init__(self, path: str | os.PathLike[str], num_threads: int = 0) -> None:
-        self._path, self._num_threads = path, num_threads
+    def __init__(self, path: str | os.PathLike[str], num_threads: int = 0, track: int = 0) -> None:
+        self._path, self._num_threads, self._track = path, num_threads, track
         self._joined_end_s: float | None = None
         self._open()
         self._joined_end_s = joined_end_s(path, self.stream.index)
@@ -138,10 +139,17 @@ class OpenVideo:
         """Pictures shown before this cannot be decoded rightly from where the reading stands."""
         self.container, self._file = open_container(self._path)
         try:
-            self.stream = _video_stream(self.container)
+            tracks = video_tracks(self.container)
+            if self._track >= len(tracks):
+                raise InputError(f"the file has no video track {self._track + 1}")
+            self.num_tracks, self.stream = len(tracks), tracks[self._track]
         except InputError:
             self.close()
             raise
+        for other in self.container.streams:
+            if other.index != self.stream.index:
+                other.discard = Discard.all
+        self.stream.thread_type = "AUTO"
         self.stream.codec_context.thread_count = self._num_threads
         assert self.stream.time_base is not None  # every stream that was opened has one
         self.time_base: Fraction = self.stream.time_base
@@ -299,37 +307,21 @@ class OpenVideo:
 
 
 @contextmanager
-def opened(path: str | os.PathLike[str], num_threads: int = 0) -> Iterator[OpenVideo]:
-    """Open a file for reading its first video stream; `num_threads` is that of `OpenVideo`.
+def opened(path: str | os.PathLike[str], num_threads: int = 0, track: int = 0) -> Iterator[OpenVideo]:
+    """Open a file for reading one of its films; `num_threads` is that of `OpenVideo`.
 
     Raises:
         InputError: it cannot be opened, or has no video.
     """
     _check_file(path)
     try:
-        video = OpenVideo(path, num_threads)
+        video = OpenVideo(path, num_threads, track)
     except (av.FFmpegError, OSError, ValueError) as error:
         raise InputError(_reason(error, path)) from error
     try:
         yield video
     finally:
         video.close()
-
-
-def _video_stream(container: InputContainer) -> VideoStream:
-    """The first one that is no cover of a song; the other streams are left unread."""
-    streams = [
-        stream
-        for stream in container.streams.video
-        if not stream.disposition & (Disposition.attached_pic | Disposition.timed_thumbnails)
-    ]
-    if not streams:
-        raise InputError("there is no video in the file, only sound or other data")
-    for other in container.streams:
-        if other.index != streams[0].index:
-            other.discard = Discard.all
-    streams[0].thread_type = "AUTO"
-    return streams[0]
 
 
 def read_stream_info(video: OpenVideo) -> VideoInfo:
@@ -355,6 +347,7 @@ def read_stream_info(video: OpenVideo) -> VideoInfo:
         num_frames=stream.frames or None,
         start_s=float(video.origin * video.time_base),
         is_hdr=int(stream.codec_context.color_trc) in HDR_CURVES,
+        num_tracks=video.num_tracks,
     )
 
 

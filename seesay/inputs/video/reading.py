@@ -47,6 +47,7 @@ def frames(
     *,
     size_px: int | None = None,
     from_s: float = 0.0,
+    track: int = 0,
     on_error: Callable[[str], None] | None = None,
 ) -> Iterator[Frame]:
     """The pictures of the moments that were asked for, in the order of their times.
@@ -55,11 +56,12 @@ def frames(
     Memory is a few decoded pictures and a group of packets, whatever the length. Use one iterator in one thread.
 
     Args:
-        path: a video file, or an animated GIF, WebP, PNG or AVIF.
+        path: a video file, an animated GIF, WebP, PNG or AVIF, or a photograph with a film in it.
         sampling: which moments.
         size_px: the length of the shorter side that the picture will be shrunk to, as `Encoder.transform.target_px`
             says it; a larger picture comes at twice that. None: every pixel.
         from_s: give only the frames whose time is this or later; they are the same as in a run from the start.
+        track: which of the file's films (`VideoInfo.num_tracks`); 0 is the one that players choose.
         on_error: told, in a sentence each, of what was damaged and passed over: packets that cannot be decoded, and a
             file that ends before its declared end. Called at most a few times a file, when the reading ends.
 
@@ -69,7 +71,12 @@ def frames(
     if isinstance(sampling, Shots):
         yield from middle_frames(
             lambda start_s: frames(
-                path, Every(seconds=sampling.every_s), size_px=size_px, from_s=start_s, on_error=on_error
+                path,
+                Every(seconds=sampling.every_s),
+                size_px=size_px,
+                from_s=start_s,
+                track=track,
+                on_error=on_error,
             ),
             sampling,
             from_s,
@@ -77,32 +84,33 @@ def frames(
     elif Path(path).suffix.lower() in ANIMATION_SUFFIXES:
         yield from animation_frames(path, sampling, size_px=size_px, from_s=from_s, on_error=on_error)
     else:
-        yield from _stream_frames(path, sampling, size_px, from_s, on_error or (lambda sentence: None))
+        from seesay.inputs.video.container import opened
+
+        with opened(path, track=track) as video:
+            yield from _stream_frames(video, sampling, size_px, from_s, on_error or (lambda sentence: None))
 
 
 def _stream_frames(
-    path: str | Path,
+    video: "OpenVideo",
     sampling: Every | KeyFrames | Uniform | At,
     size_px: int | None,
     from_s: float,
     on_error: Callable[[str], None],
 ) -> Iterator[Frame]:
-    from seesay.inputs.video.container import opened
     from seesay.inputs.video.picture import PictureMaker
 
-    with opened(path) as video:
-        to_picture = PictureMaker(size_px, float(video.stream.sample_aspect_ratio or 1))
-        if isinstance(sampling, Uniform):
-            sampling = At(middles(_end_s(video), sampling.count))
-        is_empty = True
-        for time_s, frame in _at(video, sampling) if isinstance(sampling, At) else chosen(video, sampling, from_s):
-            is_empty = False
-            if time_s >= from_s:
-                yield Frame(time_s, to_picture(frame))
-        for sentence in video.damage.sentences():
-            on_error(sentence)
-        if is_empty and not from_s and sampling != At(()):
-            raise InputError(video.damage.why_empty)
+    to_picture = PictureMaker(size_px, float(video.stream.sample_aspect_ratio or 1))
+    if isinstance(sampling, Uniform):
+        sampling = At(middles(_end_s(video), sampling.count))
+    is_empty = True
+    for time_s, frame in _at(video, sampling) if isinstance(sampling, At) else chosen(video, sampling, from_s):
+        is_empty = False
+        if time_s >= from_s:
+            yield Frame(time_s, to_picture(frame))
+    for sentence in video.damage.sentences():
+        on_error(sentence)
+    if is_empty and not from_s and sampling != At(()):
+        raise InputError(video.damage.why_empty)
 
 
 def chosen(
