@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from PIL import Image
 
 from seesay.base.errors import InputError
-from seesay.inputs.video import Every, frames, read_info
+from seesay.inputs.video import At, Every, frames, read_info
 from seesay.inputs.video.access import AccessPoints
 
 if TYPE_CHECKING:
@@ -81,7 +82,9 @@ def _copy(source: str, start_s: float, end_s: float, to: Path, track: int) -> Cl
                 return None
             streams: list[Stream] = [video, *container.streams.audio[:1]]
             target = to.with_name(to.name + _suffix([stream.codec_context.name for stream in streams]))
-            origin_s = read_info(source, track).start_s
+            info = read_info(source, track)
+            origin_s = info.start_s
+            end_s = min(end_s, info.duration_s) if info.duration_s > start_s else end_s
             began_s = _write_packets(container, streams, origin_s + start_s, origin_s + end_s, target)
     except (av.FFmpegError, ValueError):  # a codec that the container does not take, times that go back
         began_s = None
@@ -122,29 +125,46 @@ def _write_packets(
     began_s, packets = next((one for one in found if one is not None), (-math.inf, iter(())))
     if start_s - began_s > LEAD_IN_S:
         return None
-    open_streams = {stream.index for stream in streams}
     with av.open(os.fspath(to), "w") as out:
         copies = {stream.index: out.add_stream_from_template(stream) for stream in streams}
-        for packet in packets:
+        last: Packet[Stream] | None = None  # of the pictures: it stays to the end of the clip
+        for packet in _until(packets, copies.keys(), end_s):
             time_s = _time_s(packet)
-            if packet.size == 0 or packet.stream.index not in open_streams:
-                continue
             if time_s is None:
                 return None  # a container that does not say when its packets are shown
-            decode_s = time_s if packet.dts is None else float(packet.dts * packet.time_base)
-            if decode_s >= end_s:
-                open_streams.remove(packet.stream.index)
-                if not open_streams:
-                    break
-                continue
             if time_s < began_s:  # sound of before, or a picture that leans on the key frame before ours
                 continue
             shift = round(began_s / packet.time_base)
             packet.pts = None if packet.pts is None else packet.pts - shift
             packet.dts = None if packet.dts is None else packet.dts - shift
-            packet.stream = copies[packet.stream.index]
-            out.mux(packet)
+            ready: Packet[Stream] | None = packet
+            if packet.stream.index == streams[0].index:
+                ready, last = last, packet
+            if ready is not None:
+                ready.stream = copies[ready.stream.index]
+                out.mux(ready)
+        if last is not None:
+            left = round((end_s - began_s) / last.time_base) - (last.pts or 0 if last.dts is None else last.dts)
+            last.duration = max(last.duration or 0, left)
+            last.stream = copies[last.stream.index]
+            out.mux(last)
     return began_s
+
+
+def _until(packets: "Iterator[Packet[Stream]]", indices: "Collection[int]", end_s: float) -> "Iterator[Packet[Stream]]":
+    """The packets that are decoded before a time."""
+    open_streams = set(indices)
+    for packet in packets:
+        time_s = _time_s(packet)
+        if packet.size == 0 or packet.stream.index not in open_streams:
+            continue
+        decode_s = time_s if packet.dts is None else float(packet.dts * packet.time_base)
+        if decode_s is None or decode_s < end_s:
+            yield packet
+            continue
+        open_streams.remove(packet.stream.index)
+        if not open_streams:
+            return
 
 
 def _from_key(
@@ -192,30 +212,41 @@ def _encode(source: str, start_s: float, end_s: float, to: Path, track: int) -> 
     """Pictures as they are shown, upright and in sRGB, encoded anew; without sound."""
     import av
 
+    duration_s = read_info(source, track).duration_s
+    end_s = min(end_s, duration_s) if duration_s > start_s else end_s
     with av.open(os.fspath(to), "w") as out:
         stream = None
-        for number, shown in enumerate(frames(source, Every(seconds=1 / ENCODED_RATE), from_s=start_s, track=track)):
-            if shown.time_s >= end_s and number > 0:
-                break
-            width, height = shown.image.width // 2 * 2 or 2, shown.image.height // 2 * 2 or 2  # what yuv420p can hold
+        for time_s, picture in _shown(source, start_s, end_s, track):
             if stream is None:
                 stream = out.add_stream("libx264", rate=ENCODED_RATE, options={"crf": "20", "preset": "veryfast"})
-                stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-                stream.codec_context.time_base = _CLOCK
-                began_s = shown.time_s
-            picture = (
-                shown.image.resize((stream.width, stream.height))
-                if shown.image.size
-                != (
-                    stream.width,
-                    stream.height,
-                )
-                else shown.image
+                # even sides are what yuv420p can hold
+                stream.width, stream.height = (side // 2 * 2 or 2 for side in picture.size)
+                stream.pix_fmt, stream.codec_context.time_base = "yuv420p", _CLOCK
+            size = stream.width, stream.height
+            frame = av.VideoFrame.from_ndarray(
+                np.asarray(picture if picture.size == size else picture.resize(size)), format="rgb24"
             )
-            frame = av.VideoFrame.from_ndarray(np.asarray(picture), format="rgb24")
-            frame.pts, frame.time_base = round((shown.time_s - began_s) / _CLOCK), _CLOCK
+            frame.pts, frame.time_base = round((time_s - start_s) / _CLOCK), _CLOCK
             out.mux(stream.encode(frame))
         if stream is None:
             raise InputError(f"it has no picture at {start_s:.1f} s")
         out.mux(stream.encode(None))
-    return Clip(path=to, start_s=began_s, is_copy=False)
+    return Clip(path=to, start_s=start_s, is_copy=False)
+
+
+def _shown(source: str, start_s: float, end_s: float, track: int) -> Iterator[tuple[float, Image.Image]]:
+    """What is on the screen: at the start the picture that began before, then all others, at the end the last again.
+
+    The ends matter where a picture stays for long, as in slides.
+    """
+    (first,) = frames(source, At((start_s,)), track=track)
+    time_s, picture = start_s, first.image
+    yield time_s, picture
+    for frame in frames(source, Every(seconds=1 / ENCODED_RATE), from_s=start_s, track=track):
+        if frame.time_s >= end_s:
+            break
+        if frame.time_s > max(time_s, first.time_s) + _SAME_S:
+            time_s, picture = frame.time_s, frame.image
+            yield time_s, picture
+    if (last_s := end_s - 1 / ENCODED_RATE) > time_s + 1 / ENCODED_RATE:
+        yield last_s, picture

@@ -11,9 +11,8 @@ from fractions import Fraction
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from seesay.inputs.video.choosing import REORDER
-
 LEAP_S = 10.0
+_STEADY_S, _NUM_STEADY = 1.0, 25  # a leap is one after this many pictures that were no further apart than this
 _BACK_S = 0.1  # of a key frame: its time is never before those that are stored before it
 _BACK_OTHERS_S = 1.5
 
@@ -23,16 +22,24 @@ class Clock:
 
     Args:
         time_base: seconds a tick.
+        has_decode_times: whether the container stores the times of decoding, so that they say of every packet whether
+            the clock went back; else only key frames do.
         closes_leaps: whether a leap forward is closed too.
     """
 
-    def __init__(self, time_base: Fraction, *, closes_leaps: bool) -> None:
-        self._leap = LEAP_S / time_base if closes_leaps else None
+    def __init__(self, time_base: Fraction, *, has_decode_times: bool, closes_leaps: bool) -> None:
+        self._time_base, self._has_decode_times, self._closes_leaps = time_base, has_decode_times, closes_leaps
         self._back, self._back_others = _BACK_S / time_base, _BACK_OTHERS_S / time_base
-        self._offset = self._length = 0
+        self._offset = self._length = self._num_steady = 0
         self._latest: int | None = None
+        self._latest_decoded: int | None = None
         self._before: tuple[int, int] | None = None
         self.has_jumped = False
+
+    @property
+    def end(self) -> int:
+        """Where the latest picture ends, in ticks."""
+        return (self._latest or 0) + self._length
 
     def set(self, packet: "Packet[VideoStream]") -> None:
         """Change a packet's times to those that go on."""
@@ -45,7 +52,7 @@ class Clock:
 
     def _follow(self, raw: int, packet: "Packet[VideoStream]") -> None:
         latest = self._latest
-        if latest is not None and self._is_jump(raw + self._offset, latest, packet):
+        if latest is not None and self._is_jump(raw + self._offset - latest, packet):
             if self._before and abs(raw + self._before[0] - self._before[1]) < self._back_others:
                 self._offset = self._before[0]  # one packet had a wrong time
                 self._before, latest = None, None
@@ -53,17 +60,21 @@ class Clock:
                 self._before = self._offset, latest
                 self._offset = latest + self._length - raw
                 self.has_jumped = True
-        self._length = packet.duration or self._length
+            self._latest_decoded = None
         ticks = raw + self._offset
+        is_steady = latest is not None and ticks - latest <= _STEADY_S / self._time_base
+        self._num_steady = self._num_steady + 1 if is_steady else 0
+        self._length = packet.duration or self._length
         self._latest = ticks if latest is None else max(ticks, latest)
+        if packet.dts is not None:
+            self._latest_decoded = packet.dts + self._offset
 
-    @property
-    def end(self) -> int:
-        """Where the latest picture ends, in ticks."""
-        return (self._latest or 0) + self._length
-
-    def _is_jump(self, ticks: int, latest: int, packet: "Packet[VideoStream]") -> bool:
-        if self._leap is not None and ticks > latest + self._leap:
+    def _is_jump(self, step: int, packet: "Packet[VideoStream]") -> bool:
+        """Whether a packet belongs to another clock, by how far it lies from the latest one."""
+        if self._closes_leaps and self._num_steady >= _NUM_STEADY and step > LEAP_S / self._time_base:
             return True
-        least = self._back if packet.is_keyframe else max(self._back_others, REORDER * self._length)
-        return ticks < latest - least
+        if packet.is_keyframe and step < -self._back:
+            return True
+        if not self._has_decode_times or packet.dts is None or self._latest_decoded is None:
+            return False
+        return packet.dts + self._offset < self._latest_decoded - self._back_others

@@ -163,7 +163,8 @@ class OpenVideo:
         return self._joined_end_s is not None
 
     def _new_clock(self) -> Clock:
-        return Clock(self.time_base, closes_leaps=self.is_joined and closes_leaps(self.container))
+        is_stream = closes_leaps(self.container)
+        return Clock(self.time_base, has_decode_times=is_stream, closes_leaps=is_stream and self.is_joined)
 
     def _look(self) -> "list[Packet[VideoStream]]":
         """The packets of the first pictures that are shown; they stay to be read."""

@@ -66,7 +66,8 @@ def _read_end_s(path: str, index: int) -> float | None:
     """By going through all packets; None if its clock does not jump."""
     with _opened(path, index) as (container, stream):
         assert stream.time_base is not None  # every stream that was opened has one
-        clock = Clock(stream.time_base, closes_leaps=closes_leaps(container))
+        is_stream = closes_leaps(container)
+        clock = Clock(stream.time_base, has_decode_times=is_stream, closes_leaps=is_stream)
         for packet in _packets(container, stream):
             clock.set(packet)
         is_joined = clock.has_jumped or container.format.name == _AVI  # its clock counts on
