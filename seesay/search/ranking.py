@@ -45,21 +45,27 @@ class _Page:
     """Of the query's scores over the library; measured when the first moment of a video comes up."""
     hits: list[Hit] = field(default_factory=list)
     pictures: set[int] = field(default_factory=set)
+    photographs: dict[int, bool] = field(default_factory=dict)
+    """Of files with moments, whether they are photographs with a film in them."""
     videos: dict[tuple[int, int], _Video] = field(default_factory=dict)
     """By file and track."""
 
     def add(self, row: ItemRow, score: float) -> None:
         """Add the hit that an item begins, unless it is part of one already."""
         if row.start_s is not None:
-            is_in_photograph = self.per_video is not None and self.items.has_picture(row.file_id)
-            if is_in_photograph and row.file_id in self.pictures:
-                return
-            if is_in_photograph:
+            if self.per_video is not None and self._is_in_photograph(row.file_id):
+                if row.file_id in self.pictures:
+                    return
                 self.pictures.add(row.file_id)
             self._add_moment(row, row.start_s)
         elif row.file_id not in self.pictures:
             self.pictures.add(row.file_id)
             self.hits.append(Hit(path=os.fsdecode(row.path), score=score, id=row.id, box=row.box))
+
+    def _is_in_photograph(self, file_id: int) -> bool:
+        if file_id not in self.photographs:
+            self.photographs[file_id] = self.items.has_picture(file_id)
+        return self.photographs[file_id]
 
     def used_up(self) -> list[NDArray[np.int64]]:
         """Ids of the items that can give no further hit, video by video."""

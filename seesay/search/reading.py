@@ -190,23 +190,30 @@ def read_video(wanted: Wanted, digest: bytes, transform: ImageTransform) -> Iter
     """
     path = os.fsdecode(wanted.path)
     problems: list[str] = []
-    track = num_tracks = wanted.position_track
-    while track <= num_tracks:
+    track, is_last = wanted.position_track, False
+    while not is_last:
         begun = wanted if track == wanted.position_track else replace(wanted, position_s=0.0, position_track=track)
         last: Chunk | None = None
         for chunk in _read_track(begun, digest, transform, problems):
             if last is not None:
                 yield last
             last = chunk
-        num_tracks = _num_tracks(path, track) - 1
         assert last is not None
-        if track < num_tracks:
-            yield replace(last, next_s=0.0, next_track=track + 1)
+        if problems:
+            os.stat(path)  # a drive that was pulled out is no damage: raises OSError, and the next run goes on
+        is_last = track + 1 >= _num_tracks(path, track)
+        if is_last:
+            yield replace(last, next_s=None, problem=_problem(path, problems))
         else:
-            if problems:
-                os.stat(path)  # a drive that was pulled out is no damage: raises OSError, and the next run goes on
-            yield replace(last, next_s=None, problem=problems[0] if problems else None)
+            yield replace(last, next_s=0.0, next_track=track + 1)
         track += 1
+
+
+def _problem(path: str, problems: list[str]) -> str | None:
+    """The line for the ledger."""
+    if not problems:
+        return None
+    return f"the film inside: {problems[0]}" if film_inside(path) else problems[0]
 
 
 def _num_tracks(path: str, track: int) -> int:

@@ -44,7 +44,7 @@ class Clock:
     def set(self, packet: "Packet[VideoStream]") -> None:
         """Change a packet's times to those that go on."""
         raw = packet.pts if packet.pts is not None else packet.dts
-        if raw is not None and not packet.is_corrupt:
+        if raw is not None:
             self._follow(raw, packet)
         if self._offset:
             packet.pts = None if packet.pts is None else packet.pts + self._offset
@@ -52,25 +52,38 @@ class Clock:
 
     def _follow(self, raw: int, packet: "Packet[VideoStream]") -> None:
         latest = self._latest
-        if latest is not None and self._is_jump(raw + self._offset - latest, packet):
-            if self._before and abs(raw + self._before[0] - self._before[1]) < self._back_others:
-                self._offset = self._before[0]  # one packet had a wrong time
-                self._before, latest = None, None
-            else:
-                self._before = self._offset, latest
-                self._offset = latest + self._length - raw
-                self.has_jumped = True
-            self._latest_decoded = None
+        if self._was_wrong(raw):
+            self._offset, latest = self._before or (self._offset, latest)
+            self._before, self._latest_decoded = None, None
+        elif latest is not None and self._is_jump(raw + self._offset - latest, packet):
+            self._before = self._offset, latest
+            self._offset = latest + self._length - raw
+            self.has_jumped, self._latest_decoded = True, None
+        else:
+            self._before = None
         ticks = raw + self._offset
         is_steady = latest is not None and ticks - latest <= _STEADY_S / self._time_base
         self._num_steady = self._num_steady + 1 if is_steady else 0
-        self._length = packet.duration or self._length
         self._latest = ticks if latest is None else max(ticks, latest)
-        if packet.dts is not None:
-            self._latest_decoded = packet.dts + self._offset
+        decoded = None if packet.dts is None else packet.dts + self._offset
+        if decoded is not None and self._latest_decoded is not None and decoded > self._latest_decoded:
+            self._length = decoded - self._latest_decoded  # what a stream says of itself may be half of a field
+        else:
+            self._length = self._length or packet.duration or 0
+        self._latest_decoded = decoded
+
+    def _was_wrong(self, raw: int) -> bool:
+        """Whether the packet before had a wrong time: this one goes on where those before that stopped."""
+        if self._before is None or self._latest is None:
+            return False
+        offset, latest = self._before
+        fits = abs(raw + offset - latest) < self._back_others
+        return fits and abs(raw + self._offset - self._latest) > self._back_others
 
     def _is_jump(self, step: int, packet: "Packet[VideoStream]") -> bool:
         """Whether a packet belongs to another clock, by how far it lies from the latest one."""
+        if packet.is_corrupt:
+            return False
         if self._closes_leaps and self._num_steady >= _NUM_STEADY and step > LEAP_S / self._time_base:
             return True
         if packet.is_keyframe and step < -self._back:

@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-FILM_SUFFIXES = frozenset({".heic", ".heif", ".jpeg", ".jpg"})
+FILM_SUFFIXES = frozenset({".heic", ".heif", ".hif", ".jfif", ".jpe", ".jpeg", ".jpg"})
 """Lower-case suffixes of the pictures in which phones keep films."""
 
 _STILL_BRANDS = frozenset({b"avif", b"avis", b"heic", b"heim", b"heis", b"heix", b"mif1", b"msf1"})

@@ -10,6 +10,7 @@ import { fromDraft } from "./terms.js";
  * @property {string} folder
  * @property {"image"|"moment"} kind
  * @property {number} score
+ * @property {number} [track]
  * @property {number} size_bytes
  * @property {string} modified_at
  * @property {number} width_px
