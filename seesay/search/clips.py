@@ -212,8 +212,6 @@ def _encode(source: str, start_s: float, end_s: float, to: Path, track: int) -> 
     """Pictures as they are shown, upright and in sRGB, encoded anew; without sound."""
     import av
 
-    duration_s = read_info(source, track).duration_s
-    end_s = min(end_s, duration_s) if duration_s > start_s else end_s
     with av.open(os.fspath(to), "w") as out:
         stream = None
         for time_s, picture in _shown(source, start_s, end_s, track):
@@ -248,5 +246,7 @@ def _shown(source: str, start_s: float, end_s: float, track: int) -> Iterator[tu
         if frame.time_s > max(time_s, first.time_s) + _SAME_S:
             time_s, picture = frame.time_s, frame.image
             yield time_s, picture
+    else:
+        end_s = min(end_s, read_info(source, track).duration_s)  # nothing comes after
     if (last_s := end_s - 1 / ENCODED_RATE) > time_s + 1 / ENCODED_RATE:
         yield last_s, picture
