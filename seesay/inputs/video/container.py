@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import av
@@ -29,6 +30,7 @@ from seesay.inputs.video.tracks import video_tracks
 
 _DECODE_TIMED = frozenset({"avi"})  # containers whose times are those of decoding, whatever they call them
 _INDEXED = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"})  # those in which any time is found exactly
+_FIELD_CODECS = frozenset({"h264", "mpeg2video", "vc1"})  # in an MPEG stream each field of a frame may be a packet
 _MAX_BROKEN_READS = 100
 # Where pictures become whole little by little, decoding begins this much before what is wanted.
 _GRADUAL_POINTS, _GRADUAL_S = 4, 30.0
@@ -119,7 +121,7 @@ class OpenVideo:
         first = self._look()
         self.is_decode_timed = self.container.format.name in _DECODE_TIMED
         """Whether the times of packets are those of decoding."""
-        self.has_times = not self.is_decode_timed and all(packet.pts is not None for packet in first)
+        self.has_times = not self.is_decode_timed and _say_when(first, may_be_fields=self._may_be_fields)
         """Whether packets say when their pictures are shown."""
         self.origin = self._first_ticks(first)
         """The ticks of the first picture, our 0."""
@@ -156,6 +158,10 @@ class OpenVideo:
         context = self.stream.codec_context
         self._clock = self._new_clock()
         self._access = AccessPoints(context.name, context.extradata or b"", intra_only=context.codec.intra_only)
+
+    @property
+    def _may_be_fields(self) -> bool:
+        return self.container.format.name == "mpegts" and self.stream.codec_context.name in _FIELD_CODECS
 
     @property
     def is_joined(self) -> bool:
@@ -252,7 +258,8 @@ class OpenVideo:
         for packet in self.packets():
             ahead.append(packet)
             num_points += packet.is_keyframe
-            if packet.pts is None or self.time_s(packet.pts) > time_s or num_points > _GRADUAL_POINTS:
+            is_later = packet.pts is not None and self.time_s(packet.pts) > time_s
+            if is_later or num_points > _GRADUAL_POINTS:
                 break
         self._ahead.extend(ahead)
         self.leads_until_s, self.sound_s = None, time_s
@@ -350,6 +357,14 @@ def read_stream_info(video: OpenVideo) -> VideoInfo:
         is_hdr=int(stream.codec_context.color_trc) in HDR_CURVES,
         num_tracks=video.num_tracks,
     )
+
+
+def _say_when(packets: "list[Packet[VideoStream]]", *, may_be_fields: bool) -> bool:
+    """Whether packets say when their pictures are shown; of two fields only the first has to."""
+    has_time = [packet.pts is not None for packet in packets]
+    if not may_be_fields:
+        return all(has_time)
+    return all(has_time[:1]) and all(one or other for one, other in pairwise(has_time))
 
 
 def _at(time_s: float | None) -> float:

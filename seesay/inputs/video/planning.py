@@ -89,6 +89,7 @@ class Plan(Generic[P]):
         """Whether the packets were read to the end; else nothing more was wanted."""
         self._packets, self._choice, self._time_of, self._entry_of = packets, choice, time_of, entry_of
         self._waiting: deque[tuple[P, float | None]] = deque()
+        self._is_wanted = False  # the packet that was released last
         self._held: list[Planned[P]] = []
         self._held_bytes = 0
         self._dropped_until = leads_until_s
@@ -98,10 +99,13 @@ class Plan(Generic[P]):
     def __iter__(self) -> Iterator[Planned[P]]:
         """The packets to decode."""
         settled_s = float("-inf")
+        time_s: float | None = None
         for packet in self._packets:
-            time_s = None if packet.pts is None or packet.is_discard else self._time_of(packet.pts)
+            is_second = packet.pts is None and not packet.is_discard  # of two fields: it goes with the first
+            if not is_second:
+                time_s = None if packet.pts is None or packet.is_discard else self._time_of(packet.pts)
             self._waiting.append((packet, time_s))
-            if time_s is not None:
+            if time_s is not None and not is_second:
                 self.num_late += time_s < settled_s
                 self.timeline.add(time_s, is_key=packet.is_keyframe)
                 self._note_end(packet, time_s)
@@ -127,13 +131,15 @@ class Plan(Generic[P]):
         """The packets at the head of the queue whose pictures are decided."""
         while self._waiting and (self._waiting[0][1] is None or self._waiting[0][1] < settled_s):
             packet, time_s = self._waiting.popleft()
-            entry = self._entry_of(packet) if packet.is_keyframe else None
+            is_second = packet.pts is None and not packet.is_discard
+            entry = self._entry_of(packet) if packet.is_keyframe and not is_second else None
             if entry and not entry.is_gradual:
                 self._begin_group(time_s)
             if time_s is not None and self._dropped_until is not None and time_s < self._dropped_until:
                 continue  # it refers to the group before, of which nothing is there
-            is_wanted = time_s in self.timeline.wanted
-            is_fresh = False
+            if not is_second:
+                self._is_wanted = time_s in self.timeline.wanted
+            is_wanted, is_fresh = self._is_wanted, False
             if entry and self._has_gap:
                 self._has_gap, is_fresh = False, not entry.is_closed
             self._held.append(Planned(packet, is_wanted, is_fresh))

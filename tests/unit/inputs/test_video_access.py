@@ -7,6 +7,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from fields import write_fields
 
 from seesay.inputs.video import At, Every, KeyFrames, Sampling, Shots, Uniform, frames, map_frames
 from seesay.inputs.video.container import opened
@@ -33,7 +34,7 @@ KINDS = {
 }
 FILES = [(kind, "mp4") for kind in KINDS if kind != "vp9"] + [("vp9", "webm")]
 FILES += [(kind, "ts") for kind in ("open", "interlaced", "intra refresh", "hevc open", "mpeg2 open")]
-FILES += [("open", "mkv"), ("open", "mpg"), ("open", "flv"), ("mpeg2 open", "mpg")]
+FILES += [("fields", "ts"), ("fields", "mkv"), ("open", "mkv"), ("open", "mpg"), ("open", "flv"), ("mpeg2 open", "mpg")]
 SAMPLINGS: list[Sampling] = [
     Every(seconds=1.0),
     Every(seconds=1.0, slack_s=0.0),
@@ -85,7 +86,11 @@ def made(tmp_path_factory: pytest.TempPathFactory):
 
     def make(kind: str, suffix: str) -> tuple[Path, Shown]:
         if (kind, suffix) not in known:
-            path = write(folder / f"{len(known)}.{suffix}", *KINDS[kind])
+            path = folder / f"{len(known)}.{suffix}"
+            if kind == "fields":
+                write_fields(path, NUM_PICTURES)
+            else:
+                write(path, *KINDS[kind])
             known[kind, suffix] = path, decode_whole(path)
         return known[kind, suffix]
 
@@ -146,6 +151,19 @@ def test_a_recording_that_begins_in_the_middle_of_a_group_is_sound(made, tmp_pat
     assert len(found) == num_pictures
     assert found[0][0] == 0
     assert not problems
+
+
+def test_two_fields_of_a_broadcast_are_one_picture_with_one_time(made) -> None:
+    path, _ = made("fields", "ts")
+    with av.open(str(path)) as container:
+        assert sum(packet.pts is None for packet in container.demux(video=0) if packet.size) == NUM_PICTURES
+    with opened(path) as video:
+        assert video.has_times
+        choice = choice_for(Every(seconds=1.0, slack_s=0.0), 0.0)
+        planned = list(Plan(video.packets(), choice, video.time_s, video.entry_of))
+    assert len(planned) % 2 == 0
+    assert len(planned) < 1.5 * NUM_PICTURES  # of 400 fields
+    assert [one.is_wanted for one in planned[::2]] == [one.is_wanted for one in planned[1::2]]
 
 
 def test_of_closed_groups_no_more_is_decoded_than_up_to_the_last_wanted_picture(made) -> None:
