@@ -200,7 +200,7 @@ def choice_for(
         length_s: of the whole; 0 where it is not known.
     """
     choice: Choice
-    if not isinstance(sampling, At) and 0 < length_s < _least_distance_s(sampling):
+    if not isinstance(sampling, At) and 0 < length_s < least_distance_s(sampling):
         choice = AtChoice((0.0, length_s / 2, length_s))
     elif isinstance(sampling, Every):
         choice = EveryChoice(sampling, from_s)
@@ -211,7 +211,8 @@ def choice_for(
     return choice if until_s == math.inf else Until(choice, until_s)
 
 
-def _least_distance_s(sampling: Every | KeyFrames) -> float:
+def least_distance_s(sampling: Every | KeyFrames) -> float:
+    """What is shorter than this gives its middle and its last picture too."""
     return sampling.seconds if isinstance(sampling, Every) else sampling.at_least_s
 
 

@@ -313,6 +313,20 @@ class OpenVideo:
         # it counts from the container's 0
         return max(0.0, hours * 3600 + minutes * 60 + seconds - float(self.origin * self.time_base))
 
+    def length_if_short_s(self, limit_s: float) -> float:
+        """How long a video is that is shorter than a limit; 0 for all others. Its packets are read: headers may lie."""
+        if not (self.has_times or self.is_decode_timed) or not 0 < self.declared_s() < limit_s:
+            return 0.0
+        damage, self.damage, end_s = self.damage, Damage(), 0.0  # what is met is met again by who reads it
+        for packet in self.packets():
+            if packet.pts is not None:
+                end_s = max(end_s, self.time_s(packet.pts + (packet.duration or 0)))
+            if end_s >= limit_s:
+                break
+        self.rewind()
+        self.damage = damage
+        return end_s if end_s < limit_s else 0.0
+
 
 @contextmanager
 def opened(path: str | os.PathLike[str], num_threads: int = 0, track: int = 0) -> Iterator[OpenVideo]:

@@ -80,9 +80,10 @@ def _is_uneven(path: str, index: int, size_bytes: int) -> bool:
     with _opened(path, index) as (container, stream):
         assert stream.time_base is not None
         for number in range(_NUM_SAMPLES):
-            container.seek(size_bytes * number // _NUM_SAMPLES, unsupported_byte_offset=True)
-            near = islice(_packets(container, stream), 100)
-            times += [float(packet.pts * stream.time_base) for packet in near if packet.pts is not None][:1]
+            with suppress(av.FFmpegError):  # a place that cannot be gone to says nothing
+                container.seek(size_bytes * number // _NUM_SAMPLES, unsupported_byte_offset=True)
+                near = islice(_packets(container, stream), 100)
+                times += [float(packet.pts * stream.time_base) for packet in near if packet.pts is not None][:1]
     steps = np.diff(times)
     return bool(len(steps)) and bool((steps < 0).any() or steps.max() > _UNEVEN * np.median(steps) + LEAP_S)
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from seesay.base.errors import InputError
 from seesay.inputs.video.animation import ANIMATION_SUFFIXES, animation_frames
-from seesay.inputs.video.choosing import AtChoice, Choice, Timeline, choice_for
+from seesay.inputs.video.choosing import AtChoice, Choice, Timeline, choice_for, least_distance_s
 from seesay.inputs.video.frame import Frame
 from seesay.inputs.video.planning import Plan
 from seesay.inputs.video.sampling import At, Every, KeyFrames, Sampling, Shots, Uniform, middles
@@ -120,7 +120,7 @@ def chosen(
 
     An end needs a video that `has_times`.
     """
-    length_s = video.declared_s() if video.has_times or video.is_decode_timed else 0.0
+    length_s = video.length_if_short_s(least_distance_s(sampling))
     if not video.has_times:
         step_s = sampling.seconds if isinstance(sampling, Every) else sampling.at_most_s
         yield from _chosen_decoded(video, choice_for(Every(seconds=step_s, slack_s=0.0), from_s, length_s=length_s))

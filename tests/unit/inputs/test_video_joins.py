@@ -9,6 +9,7 @@ from videos import number_of, numbered, write_video
 
 from seesay.inputs.video import At, Every, frames, map_frames, read_info
 from seesay.inputs.video.clock import Clock
+from seesay.inputs.video.container import opened
 
 TIMES = [40 * number for number in range(150)]  # six seconds
 EXACT = Every(seconds=0.5, slack_s=0.0)
@@ -53,6 +54,20 @@ def test_after_the_join_times_go_on_and_nothing_is_lost(tmp_path: Path, codec: s
     at = [number_of(frame.image) for frame in frames(path, At((1.0, 7.0, 11.0)))]
     assert at == [found[2][1], found[14][1], found[22][1]]
     assert not problems
+
+
+@pytest.mark.parametrize(("codec", "suffix"), [("libx264", "ts"), ("mpeg2video", "mpg")])
+def test_of_a_large_stream_samples_tell_whether_it_was_joined(
+    tmp_path: Path, codec: str, suffix: str, monkeypatch
+) -> None:
+    monkeypatch.setattr("seesay.inputs.video.joins._READ_BYTES", 0)
+    one = write_video(tmp_path / f"one.{suffix}", range(150), codec=codec, time_base=Fraction(1, 25), options={})
+    path = tmp_path / f"all.{suffix}"
+    path.write_bytes(2 * one.read_bytes())
+    with opened(one) as whole, opened(path) as joined:
+        assert not whole.is_joined
+        assert joined.is_joined
+    assert read_info(path).duration_s == pytest.approx(12, abs=0.05)
 
 
 def test_joined_avi_has_its_whole_length(tmp_path: Path) -> None:
