@@ -60,7 +60,12 @@ def cut_clip(source: str, start_s: float, end_s: float, to: Path, *, track: int 
     try:
         if clip := _copy(source, start_s, end_s, to, track):
             return clip
-        return _encode(source, start_s, end_s, to.with_name(f"{to.name}.mp4"), track)
+        encoded = to.with_name(f"{to.name}.mp4")
+        try:
+            return _encode(source, start_s, end_s, encoded, track)
+        except InputError:
+            encoded.unlink(missing_ok=True)
+            raise
     except (av.FFmpegError, OSError) as error:
         raise InputError(f"no clip can be made of it: {error}") from error
 
@@ -226,8 +231,7 @@ def _encode(source: str, start_s: float, end_s: float, to: Path, track: int) -> 
             )
             frame.pts, frame.time_base = round((time_s - start_s) / _CLOCK), _CLOCK
             out.mux(stream.encode(frame))
-        if stream is None:
-            raise InputError(f"it has no picture at {start_s:.1f} s")
+        assert stream is not None  # what has no picture at all raises before
         out.mux(stream.encode(None))
     return Clip(path=to, start_s=start_s, is_copy=False)
 
@@ -246,7 +250,10 @@ def _shown(source: str, start_s: float, end_s: float, track: int) -> Iterator[tu
         if frame.time_s > max(time_s, first.time_s) + _SAME_S:
             time_s, picture = frame.time_s, frame.image
             yield time_s, picture
-    else:
-        end_s = min(end_s, read_info(source, track).duration_s)  # nothing comes after
+    else:  # nothing comes after
+        duration_s = read_info(source, track).duration_s
+        if start_s > max(duration_s, first.time_s + LEAD_IN_S):
+            raise InputError(f"it has no picture at {start_s:.1f} s; it ends at {duration_s:.1f} s")
+        end_s = min(end_s, duration_s)
     if (last_s := end_s - 1 / ENCODED_RATE) > time_s + 1 / ENCODED_RATE:
         yield last_s, picture

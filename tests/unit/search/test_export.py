@@ -111,6 +111,13 @@ def test_a_clip_of_a_matroska_file_without_an_index_holds_the_moment(tmp_path, g
         assert {round(10 * start_s), round(10 * start_s) + 25} <= set(shown)
 
 
+def test_a_clip_after_the_end_is_an_error(tmp_path):
+    source = film(tmp_path / "a.mp4", ("red", 2))
+    with pytest.raises(InputError, match=r"it has no picture at 60\.0 s; it ends at 2\.0 s"):
+        cut_clip(str(source), 60.0, 63.0, tmp_path / "clip")
+    assert not (tmp_path / "clip.mp4").exists()
+
+
 def test_a_clip_after_a_join_holds_the_moment(tmp_path):
     one = film(tmp_path / "one.ts", ("red", 4), ("blue", 4))
     (tmp_path / "all.ts").write_bytes(one.read_bytes() + film(tmp_path / "two.ts", ("green", 4)).read_bytes())
