@@ -175,6 +175,8 @@ def _line(hit: "Hit", *, is_dated: bool = False) -> str:
     if hit.start_s is not None and hit.end_s is not None and hit.time_s is not None:
         at = ", then ".join(clock(time) for time in hit.steps_s or (hit.time_s,))
         line += f"  {clock(hit.start_s)}-{clock(hit.end_s)}  at {at}"
+    if hit.track:
+        line += f"  track {hit.track + 1}"
     if hit.page is not None:
         line += f"  page {hit.page}"
     if hit.box is not None:

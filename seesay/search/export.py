@@ -93,7 +93,7 @@ def _picture(hit: Hit) -> Image.Image:
     target_px = wanted_px(hit.box, TILE_PX) if hit.box else TILE_PX
     if hit.time_s is None:
         return fit(open_picture(hit.path, target_px=target_px, page=hit.page or 1), hit.box, side_px=TILE_PX)
-    return fit(frame_at(hit.path, hit.time_s, size_px=target_px), hit.box, side_px=TILE_PX)
+    return fit(frame_at(hit.path, hit.time_s, size_px=target_px, track=hit.track), hit.box, side_px=TILE_PX)
 
 
 def _write_one(hit: Hit, to: Path) -> dict[str, Any]:
@@ -108,8 +108,8 @@ def _write_one(hit: Hit, to: Path) -> dict[str, Any]:
             copy.unlink(missing_ok=True)
             raise
         return {"file": copy.name}
-    start_s, end_s = _at_least(hit.start_s, hit.end_s, read_info(hit.path).duration_s)
-    clip = cut_clip(hit.path, start_s, end_s, to)
+    start_s, end_s = _at_least(hit.start_s, hit.end_s, read_info(hit.path, hit.track).duration_s)
+    clip = cut_clip(hit.path, start_s, end_s, to, track=hit.track)
     return {"file": clip.path.name, "clip_start_s": clip.start_s, "is_copy": clip.is_copy}
 
 
@@ -128,13 +128,13 @@ def _caption(hit: Hit) -> str:
 
 
 def _write_subtitles(hits: Sequence[Hit], names: Sequence[str], folder: Path, query: str) -> list[Path]:
-    """One WebVTT file for each video, named after its first hit, with the times of the video itself."""
-    of_video: dict[str, list[Hit]] = {}
-    name_of: dict[str, str] = {}
+    """One WebVTT file for each track of a video, named after its first hit, with the times of the video itself."""
+    of_video: dict[tuple[str, int], list[Hit]] = {}
+    name_of: dict[tuple[str, int], str] = {}
     for hit, name in zip(hits, names, strict=True):
         if hit.start_s is not None:
-            of_video.setdefault(hit.path, []).append(hit)
-            name_of.setdefault(hit.path, name)
+            of_video.setdefault((hit.path, hit.track), []).append(hit)
+            name_of.setdefault((hit.path, hit.track), name)
     files = [folder / f"{name}.vtt" for name in name_of.values()]
     for file, own in zip(files, of_video.values(), strict=True):
         file.write_text(webvtt(own, query=query), "utf-8")

@@ -27,6 +27,8 @@ class Hit:
     """The range of the video; it holds `time_s`."""
     time_s: float | None = None
     """Of the frame that fits best; of a sequence that of its first step."""
+    track: int = 0
+    """Of a file with several video tracks, which one; 0 is the one that players choose."""
     steps_s: tuple[float, ...] = ()
     """Of a sequence, the time of each step."""
     out_of_reach: bool = False
@@ -51,6 +53,8 @@ class Hit:
         }
         if self.start_s is not None:
             found |= {"start_s": self.start_s, "end_s": self.end_s, "time_s": self.time_s}
+        if self.track:
+            found["track"] = self.track
         if self.steps_s:
             found["steps_s"] = list(self.steps_s)
         if self.page is not None:

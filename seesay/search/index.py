@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from seesay.base.errors import InputError, MissingExtraError
 from seesay.base.paths import show
 from seesay.encoders.encoder import Encoder
-from seesay.inputs.video import VIDEO_SUFFIXES, is_video, read_info
+from seesay.inputs.pictures import has_pages
+from seesay.inputs.video import VIDEO_SUFFIXES, read_info
 from seesay.search.detail import Detail
 from seesay.search.reach import Reach
 from seesay.search.reading import (
@@ -261,6 +262,7 @@ def _hold(plan: _Plan, wanted: Wanted, row: FileRow | None, summary: Summary, re
             return
         if row.is_begun and row.detail in wanted.detail.texts:
             wanted = replace(wanted, is_known=False, digest=row.digest, position_s=row.position_s)
+            wanted = replace(wanted, position_track=row.position_track)
             is_video = True
     (plan.videos if is_video else plan.pictures).append(wanted)
 
@@ -332,7 +334,7 @@ class _Run:
         self._tell()
         videos: list[Read] = []  # animations and files of several pages, found among the pictures
         for read in read_pictures(self._with_known(plan.pictures), self._encoder.transform):
-            if read.has_parts:
+            if read.has_parts and read.chunk is None:
                 videos.append(read)
                 continue
             self._take(read)
@@ -359,6 +361,8 @@ class _Run:
             return
         if read.chunk:
             self._add(read.chunk)
+            if read.has_parts:  # the film in a photograph
+                self._take_parts(replace(read.wanted, position_s=0.0), read.digest)
         elif read.has_parts:
             self._take_parts(_go_on(self._store, read, self._reach), read.digest)
         else:  # its content was known a moment ago, until the file that had it was replaced
@@ -366,9 +370,8 @@ class _Run:
             self._take(again)
 
     def _take_parts(self, wanted: Wanted, digest: bytes) -> None:
-        path = os.fsdecode(wanted.path)
         try:
-            duration_s = read_info(path).duration_s if is_video(path) else 0.0
+            duration_s = _duration_s(wanted)
             for chunk in read_parts(wanted, digest, self._encoder.transform):
                 self._add(chunk)
                 if chunk.times_s:
@@ -420,9 +423,22 @@ class _Run:
         _fail(self._store, broken, self._summary)
 
 
+def _duration_s(wanted: Wanted) -> float:
+    """How long a video says that it is; 0 where it does not, or where reading it will tell why not; 0 of pages."""
+    path = os.fsdecode(wanted.path)
+    if has_pages(path):
+        return 0.0
+    try:
+        return read_info(path).duration_s
+    except InputError:
+        return 0.0
+
+
 def _item(chunk: Chunk, box: Box | None, vector: NDArray[np.float32]) -> NewItem:
     start_s, end_s, time_s = chunk.times_s or (None, None, None)
-    return NewItem(vector=vector, start_s=start_s, end_s=end_s, time_s=time_s, box=box, page=chunk.page)
+    return NewItem(
+        vector=vector, start_s=start_s, end_s=end_s, time_s=time_s, box=box, track=chunk.track, page=chunk.page
+    )
 
 
 def _parts(chunks: Sequence[Chunk], items: Sequence[Sequence[NewItem]]) -> Iterator[FilePart]:
@@ -442,6 +458,7 @@ def _parts(chunks: Sequence[Chunk], items: Sequence[Sequence[NewItem]]) -> Itera
             taken_ns=first.taken_ns,
             is_first=first.is_first,
             position_s=last.next_s,
+            position_track=last.next_track,
             problem=last.problem,
         )
 
@@ -472,8 +489,8 @@ def _go_on(store: Store, read: Read, reach: Reach) -> Wanted:
     for row in store.with_digest(read.digest, wanted.detail.texts):
         if row.is_begun and (row.path == wanted.path or reach.may_have_moved(row, wanted.mount_id)):
             store.move(row, wanted.path, mtime_ns=wanted.mtime_ns, mount_id=wanted.mount_id)
-            return replace(wanted, position_s=row.position_s)
-    return replace(wanted, position_s=None)
+            return replace(wanted, position_s=row.position_s, position_track=row.position_track)
+    return replace(wanted, position_s=None, position_track=0)
 
 
 def _count(wanted: Wanted, summary: Summary) -> None:

@@ -131,10 +131,10 @@ class Items:
             if row is not None
         ]
 
-    def files_of(self, ids: NDArray[np.int64]) -> set[int]:
-        """The files that have these items."""
-        query = "SELECT file_id FROM items WHERE id = ?"
-        return {self._db.execute(query, (item,)).fetchone()[0] for item in ids.tolist()}
+    def tracks_of(self, ids: NDArray[np.int64]) -> set[tuple[int, int]]:
+        """The files that have these items, each with the track."""
+        query = "SELECT file_id, track FROM items WHERE id = ?"
+        return {self._db.execute(query, (item,)).fetchone() for item in ids.tolist()}
 
     def pairs(self, allowed: NDArray[np.int64] | None) -> Pairs:
         """Which files are one picture to a person, among those that have items that a search may find."""
@@ -145,13 +145,13 @@ class Items:
         query = "SELECT id FROM items WHERE file_id = ?"
         return np.array([item for file_id in file_ids for (item,) in self._db.execute(query, (file_id,))], np.int64)
 
-    def moments(self, file_id: int) -> Moments:
-        """All items of a video that have a vector of the library's model."""
+    def moments(self, file_id: int, track: int = 0) -> Moments:
+        """All items of a video's track that have a vector of the library's model."""
         query = (
             "SELECT items.id, start_s, end_s, time_s FROM items JOIN vectors ON item_id = items.id "
-            f"WHERE file_id = ? AND start_s IS NOT NULL AND {_OURS} ORDER BY start_s, items.id"
+            f"WHERE file_id = ? AND track = ? AND start_s IS NOT NULL AND {_OURS} ORDER BY start_s, items.id"
         )
-        rows = self._db.execute(query, (file_id,)).fetchall()
+        rows = self._db.execute(query, (file_id, track)).fetchall()
         table = np.array(rows, np.float64).reshape(-1, 4)  # an id is exact up to 2**53
         return Moments(ids=table[:, 0].astype(np.int64), start_s=table[:, 1], end_s=table[:, 2], time_s=table[:, 3])
 

@@ -368,12 +368,15 @@ class Library:
         return rows[0]
 
     def moments(self, item_id: int) -> Moments:
-        """All moments of the video that an item is of, in the order of time; none where it is of a photograph.
+        """All moments of the video track that an item is of, in the order of time; none where it is of a photograph.
 
         Raises:
             UsageError: no such item, or not any more.
         """
-        return self._store.items.moments(self.item(item_id).file_id)
+        row = self.item(item_id)
+        if row.time_s is None:
+            return Moments.none()
+        return self._store.items.moments(row.file_id, row.track)
 
     def vector_of(self, item_id: int) -> NDArray[np.float32]:
         """(E,) of length 1: the vector that an item is found by.

@@ -31,16 +31,16 @@ def open_item(row: ItemRow, *, target_px: int) -> Image.Image:
     path = os.fsdecode(row.path)
     if row.time_s is None:
         return open_picture(path, target_px=target_px, page=row.page or 1)
-    return frame_at(path, row.time_s, size_px=target_px)
+    return frame_at(path, row.time_s, size_px=target_px, track=row.track)
 
 
-def frame_at(path: str, time_s: float, *, size_px: int | None = None) -> Image.Image:
+def frame_at(path: str, time_s: float, *, size_px: int | None = None, track: int = 0) -> Image.Image:
     """The picture of a video that is on the screen at a time.
 
     Raises:
         InputError: the file cannot be read.
     """
-    for frame in frames(path, At((time_s,)), size_px=size_px):
+    for frame in frames(path, At((time_s,)), size_px=size_px, track=track):
         return frame.image
     raise InputError(f"a video without a picture at {time_s:.2f} s")
 

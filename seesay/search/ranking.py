@@ -1,8 +1,9 @@
 """From a query's vector to hits: photographs and moments in one list.
 
 A picture gives one hit. Neighbouring moments of a video become one range (`ranges.grow`), and a video gives at
-most `per_video` ranges, so that one that fits everywhere does not fill the page; in a search inside one video
-there is no such limit. Files that are one picture to a person (`pairs`) give one hit, of the one that fits best.
+most `per_video` ranges a track, so that one that fits everywhere does not fill the page; in a search inside one video
+there is no such limit. Files that are one picture to a person (`pairs`) give one hit, of the one that fits best; so
+does a photograph with a film in it, except in a search inside that file.
 Hits stand in the order of their best item's score, equal scores by item id: the list is the same every time, and a
 longer list begins with the shorter one.
 """
@@ -48,7 +49,8 @@ class _Page:
     """Of the query's scores over the library; measured when the first moment of a video comes up."""
     hits: list[Hit] = field(default_factory=list)
     pictures: set[int] = field(default_factory=set)
-    videos: dict[int, _Video] = field(default_factory=dict)
+    videos: dict[tuple[int, int], _Video] = field(default_factory=dict)
+    """By file and track."""
     groups: dict[int, Group] = field(default_factory=dict)
     """By the file that stands for it."""
     closed: set[int] = field(default_factory=set)
@@ -74,13 +76,14 @@ class _Page:
 
     def _append(self, row: ItemRow, score: float, start_s: float | None = None, end_s: float | None = None) -> None:
         group = self.groups.get(row.file_id)
-        if self.per_video == 1 or (group is not None and group.is_photograph):
+        if self.per_video == 1 or (self.per_video is not None and group is not None and group.is_photograph):
             self.closed.add(row.file_id)
         hit = Hit(
             path=os.fsdecode(row.path),
             score=score,
             id=row.id,
             box=row.box,
+            track=row.track,
             page=row.page,
             start_s=start_s,
             end_s=end_s,
@@ -91,11 +94,12 @@ class _Page:
         self.hits.append(hit)
 
     def _add_moment(self, row: ItemRow, start_s: float) -> None:
-        if row.file_id not in self.videos:
-            moments = self.items.moments(row.file_id)
+        key = row.file_id, row.track
+        if key not in self.videos:
+            moments = self.items.moments(*key)
             timeline = Timeline.of(moments, self.matrix.scores(self.query, moments.ids))
-            self.videos[row.file_id] = _Video(moments.ids, timeline, np.ones(len(timeline.scores), bool))
-        video = self.videos[row.file_id]
+            self.videos[key] = _Video(moments.ids, timeline, np.ones(len(timeline.scores), bool))
+        video = self.videos[key]
         line = video.timeline
         peak = int(np.searchsorted(line.start_s, start_s))
         if not video.free[peak] or video.num_hits == self.per_video:
@@ -128,8 +132,8 @@ def rank(
         query: (E,) unit vector.
         limit: how many at most.
         allowed: item ids to choose from, ascending; with one item of a file all of the file's. None for all.
-        per_video: ranges of one video at most; None for no limit. 1 also means that a file gives one hit, whatever is
-            in it.
+        per_video: ranges of one track of a video at most; None for no limit. 1 also means that a file gives one hit,
+            whatever is in it.
         least: no hit with a lower score.
         is_grouped: files that are one picture to a person give one hit.
     """

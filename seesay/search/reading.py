@@ -24,7 +24,7 @@ from seesay.base.errors import InputError, MissingExtraError
 from seesay.inputs.dates import read_taken_ns
 from seesay.inputs.pictures import examine_pages, examine_picture, has_pages
 from seesay.inputs.transform import ImageTransform
-from seesay.inputs.video import Frame, is_video, map_frames, read_info
+from seesay.inputs.video import Frame, film_inside, is_video, map_frames, read_info
 from seesay.search import tiles
 from seesay.search.detail import Detail
 from seesay.search.rows import Box, ErrorRow
@@ -54,6 +54,8 @@ class Wanted:
     """Of a video that was begun: as it was when that was done."""
     position_s: float | None = None
     """Where to go on in it; of a file of several pages, how many are done."""
+    position_track: int = 0
+    """In which of its tracks."""
     mount_id: int | None = None
     """What holds its folder."""
 
@@ -78,17 +80,24 @@ class Chunk:
     """When the file was taken, as it says, in nanoseconds since 1970; of its first chunk."""
     times_s: tuple[float, float, float] | None = None
     """Start, end and time of the frame, of a moment."""
+    track: int = 0
+    """Of which of the file's films."""
     page: int | None = None
     """Of a file of several pages, from 1."""
     is_first: bool = True
     next_s: float | None = None
     """Where the next moment begins, or how many pages come before the next; None when this chunk is the file's last."""
+    next_track: int = 0
+    """In which track."""
     problem: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Read:
-    """What reading a file's beginning brought. Neither chunk nor error: it has parts, or its content is known."""
+    """What reading a file's beginning brought. Neither chunk nor error: it has parts, or its content is known.
+
+    Both a chunk and `has_parts`: a photograph with a film in it.
+    """
 
     wanted: Wanted
     digest: bytes = b""
@@ -156,13 +165,17 @@ def read_picture(wanted: Wanted, known: frozenset[bytes], transform: ImageTransf
         if is_video(path) or has_pages(path):
             return Read(wanted=wanted, digest=digest, has_parts=True)
         found = examine_picture(path, target_px=_target_px(wanted, transform))
-        pieces = _pieces_of_picture(found.picture, wanted, transform)
-        detail = wanted.detail.of_picture
-        taken_ns = read_taken_ns(path)
+        has_film = film_inside(path) is not None
         chunk = Chunk(
-            wanted=wanted, digest=digest, pieces=pieces, detail=detail, taken_ns=taken_ns, problem=found.problem
+            wanted=wanted,
+            digest=digest,
+            pieces=_pieces_of_picture(found.picture, wanted, transform),
+            detail=wanted.detail.to_text() if has_film else wanted.detail.of_picture,
+            taken_ns=read_taken_ns(path),
+            next_s=0.0 if has_film else None,
+            problem=found.problem,
         )
-        return Read(wanted=wanted, digest=digest, chunk=chunk)
+        return Read(wanted=wanted, digest=digest, chunk=chunk, has_parts=has_film)
     except (OSError, InputError, MissingExtraError) as error:
         return Read(wanted=wanted, error=error_row(wanted, error))
 
@@ -224,23 +237,62 @@ def read_pages(wanted: Wanted, digest: bytes, transform: ImageTransform) -> Iter
 
 
 def read_video(wanted: Wanted, digest: bytes, transform: ImageTransform) -> Iterator[Chunk]:
-    """The moments of a video, from where it was left; decoded in threads that are at most `AHEAD` moments ahead.
+    """The moments of a video, track by track, from where it was left; at most `AHEAD` are decoded ahead, in threads.
 
     A moment ends where the next one begins, so it comes when that one is there. It begins with its frame, or, of a
-    shot, with that: its frame is in the middle.
+    shot, with that: its frame is in the middle. Only the last chunk of all tells a problem, and has no `next_s`.
 
     Raises:
         InputError: nothing in the file can be shown.
         OSError: it cannot be reached, or not any more.
     """
-    path, detail = os.fsdecode(wanted.path), wanted.detail
+    path = os.fsdecode(wanted.path)
     problems: list[str] = []
+    track, is_last = wanted.position_track, False
+    while not is_last:
+        begun = wanted if track == wanted.position_track else replace(wanted, position_s=0.0, position_track=track)
+        last: Chunk | None = None
+        for chunk in _read_track(begun, digest, transform, problems):
+            if last is not None:
+                yield last
+            last = chunk
+        assert last is not None
+        if problems:
+            os.stat(path)  # a drive that was pulled out is no damage: raises OSError, and the next run goes on
+        is_last = track + 1 >= _num_tracks(path, track)
+        if is_last:
+            yield replace(last, next_s=None, problem=_problem(path, problems))
+        else:
+            yield replace(last, next_s=0.0, next_track=track + 1)
+        track += 1
+
+
+def _problem(path: str, problems: list[str]) -> str | None:
+    """The line for the ledger."""
+    if not problems:
+        return None
+    return f"the film inside: {problems[0]}" if film_inside(path) else problems[0]
+
+
+def _num_tracks(path: str, track: int) -> int:
+    """How many films a file holds; of one that cannot be opened any more, those that were read."""
+    try:
+        return read_info(path).num_tracks
+    except InputError:
+        return track + 1
+
+
+def _read_track(wanted: Wanted, digest: bytes, transform: ImageTransform, problems: list[str]) -> Iterator[Chunk]:
+    """The moments of the track that `wanted` names; one chunk without any where nothing is left. Adds to `problems`."""
+    path, detail, track = os.fsdecode(wanted.path), wanted.detail, wanted.position_track
+    num_problems = len(problems)
     shown = map_frames(
         partial(_seen, transform=transform, has_tiles=detail.tiles),
         path,
         detail.moments,
         size_px=_target_px(wanted, transform),
         from_s=wanted.position_s or 0.0,
+        track=track,
         on_error=problems.append,
         num_ahead=(AHEAD_WITH_TILES if detail.tiles else AHEAD) // 2,
     )
@@ -258,19 +310,15 @@ def read_video(wanted: Wanted, digest: bytes, transform: ImageTransform) -> Iter
         if before is None and is_first:
             raise
         problems.append(str(error))  # half a video is better than none
-    if problems:
-        os.stat(path)  # a drive that was pulled out is no damage: raises OSError, and the next run goes on
-    problem = problems[0] if problems else None
     if before is not None:
         # What the file declares is not to be trusted where something was wrong with it, or where it has ended before.
-        declared_s = 0.0 if problem else read_info(path).duration_s
+        declared_s = 0.0 if len(problems) > num_problems else read_info(path, track).duration_s
         end_s = declared_s if declared_s > before.time_s else before.time_s + step_s
-        last = _chunk(wanted, digest, before, end_s=end_s, is_first=is_first)
-        yield replace(last, next_s=None, problem=problem)
+        yield _chunk(wanted, digest, before, end_s=end_s, is_first=is_first)
     elif is_first:
-        raise InputError(problem or "a video without a single picture")
+        raise InputError(problems[0] if problems else "a video without a single picture")
     else:  # nothing comes after what the store has
-        yield Chunk(wanted=wanted, digest=digest, pieces=(), detail=detail.to_text(), is_first=False, problem=problem)
+        yield Chunk(wanted=wanted, digest=digest, pieces=(), detail=detail.to_text(), is_first=False)
 
 
 class _Seen(NamedTuple):
@@ -294,8 +342,10 @@ def _chunk(wanted: Wanted, digest: bytes, seen: _Seen, *, end_s: float, is_first
         detail=wanted.detail.to_text(),
         taken_ns=read_taken_ns(os.fsdecode(wanted.path)) if is_first else None,
         times_s=(seen.start_s, end_s, seen.time_s),
+        track=wanted.position_track,
         is_first=is_first,
         next_s=end_s,
+        next_track=wanted.position_track,
     )
 
 

@@ -45,6 +45,8 @@ class FileRow:
     position_s: float | None
     """Of a video that was not read to its end, the time of the first frame that is missing; of a file of several pages,
     how many were read."""
+    position_track: int
+    """The track that this is of."""
     has_vectors: bool
     """It has items, and each has a vector of the library's model."""
     reader: int = 0
@@ -115,6 +117,8 @@ class FilePart:
     """What the store had at this path goes."""
     position_s: float | None = None
     """Where the next part begins; None when this one completes the file."""
+    position_track: int = 0
+    """In which track."""
     problem: str | None = None
     """Why the file gave less than it should have: a line of the ledger."""
 
@@ -175,7 +179,7 @@ class ItemRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moments:
-    """All items of one video, in the order of time. N of them; tiles share the times of their frame.
+    """All items of one track of a video, in the order of time. N of them; tiles share the times of their frame.
 
     Attributes:
         ids: (N,) item ids.
@@ -186,3 +190,9 @@ class Moments:
     start_s: NDArray[np.float64]
     end_s: NDArray[np.float64]
     time_s: NDArray[np.float64]
+
+    @classmethod
+    def none(cls) -> "Moments":
+        """Of what is no video."""
+        nothing = np.zeros(0)
+        return cls(ids=np.zeros(0, np.int64), start_s=nothing, end_s=nothing, time_s=nothing)

@@ -106,6 +106,9 @@ MIGRATIONS = (
     -- Of a file with several video tracks, which one a moment is of; 0: the one that players choose.
     ALTER TABLE items ADD COLUMN track INTEGER NOT NULL DEFAULT 0;
 
+    -- The track that position_s is of.
+    ALTER TABLE files ADD COLUMN position_track INTEGER NOT NULL DEFAULT 0;
+
     -- Of a file with several pages, which one an item is of, from 1; null: the file is one picture.
     ALTER TABLE items ADD COLUMN page INTEGER;
 

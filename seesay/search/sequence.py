@@ -23,6 +23,7 @@ from seesay.search.items import Items
 from seesay.search.matrix import Matrix
 from seesay.search.pairs import Group, Pairs
 from seesay.search.ranges import Numbers, Timeline
+from seesay.search.rows import Moments
 
 FIRST_LOOK = 512  # best moments of each step whose videos are looked at first; then eight times as many
 
@@ -53,25 +54,26 @@ def rank_sequences(
         is_grouped: of copies of one video only one gives sequences, and names the others.
     """
     look = FIRST_LOOK
-    found: dict[int, list[Hit]] = {}
+    found: dict[tuple[int, int], list[Hit]] = {}
     while True:
         lowest, num_ids = 0.0, 0
         for query in queries:
             ids, scores = matrix.top(query, limit=look, allowed=allowed)
             num_ids = len(ids)
             lowest += float(scores[-1]) / len(queries) if num_ids else 0.0
-            for file_id in items.files_of(ids):
-                if file_id not in found:
-                    found[file_id] = _of_video(items, matrix, queries, file_id, within_s, per_video or limit)
+            for key in items.tracks_of(ids):
+                if key not in found:
+                    moments = items.moments(*key)
+                    found[key] = _of_video(items, matrix, queries, moments, within_s, per_video or limit)
         hits = _best(found, limit, items.pairs(allowed) if is_grouped else None)
         if num_ids < look or (len(hits) == limit and hits[-1].score >= lowest):
             return hits
         look *= 8
 
 
-def _best(found: dict[int, list[Hit]], limit: int, pairs: Pairs | None) -> list[Hit]:
+def _best(found: dict[tuple[int, int], list[Hit]], limit: int, pairs: Pairs | None) -> list[Hit]:
     """The best hits of some videos; of those that are one to a person, of the one with the best."""
-    pooled = [(hit, file_id) for file_id, own in found.items() for hit in own]
+    pooled = [(hit, file_id) for (file_id, _), own in found.items() for hit in own]
     ranked = sorted(pooled, key=lambda each: (-each[0].score, each[0].id))
     if pairs is None:
         return [hit for hit, _ in ranked[:limit]]
@@ -94,12 +96,11 @@ def _of_video(
     items: Items,
     matrix: Matrix,
     queries: Sequence[NDArray[np.float32]],
-    file_id: int,
+    moments: Moments,
     within_s: float | None,
     limit: int,
 ) -> list[Hit]:
-    """The best sequences of one video that do not overlap, best first."""
-    moments = items.moments(file_id)
+    """The best sequences of one track of a video that do not overlap, best first."""
     lines = [Timeline.of(moments, matrix.scores(query, moments.ids)) for query in queries]
     start_s = lines[0].start_s
     scores_SM = np.stack([line.scores for line in lines])
@@ -117,6 +118,7 @@ def _of_video(
                 end_s=float(lines[0].end_s[steps[-1]]),
                 time_s=row.time_s,
                 taken=None if row.taken_ns is None else to_time(row.taken_ns),
+                track=row.track,
                 steps_s=tuple(float(moments.time_s[place]) for place in best),
             )
         )

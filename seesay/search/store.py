@@ -29,7 +29,7 @@ VECTOR = np.dtype("<f2")
 
 
 _FILE = """
-    SELECT id, folder, name, size_bytes, mtime_ns, digest, detail, position_s,
+    SELECT id, folder, name, size_bytes, mtime_ns, digest, detail, position_s, position_track,
            EXISTS (SELECT 1 FROM items WHERE file_id = files.id) AND NOT EXISTS (
                SELECT 1 FROM items LEFT JOIN vectors ON item_id = items.id
                WHERE file_id = files.id AND model_id IS NOT (SELECT model_id FROM state)
@@ -239,7 +239,10 @@ class Store:
                 self._db.execute("DELETE FROM errors WHERE path = ?", (part.path,))
                 for item in part.items:
                     self._add_item(file_id, item)
-                self._db.execute("UPDATE files SET position_s = ? WHERE id = ?", (part.position_s, file_id))
+                self._db.execute(
+                    "UPDATE files SET position_s = ?, position_track = ? WHERE id = ?",
+                    (part.position_s, part.position_track, file_id),
+                )
                 self._let_go(file_id, part.position_s)
                 if part.problem is not None:
                     self._add_error(part.path, part.size_bytes, part.mtime_ns, part.problem)
@@ -462,7 +465,7 @@ class Store:
         return found
 
 
-def _file_row(row: tuple[int, bytes, bytes, int, int, bytes, str, float | None, int, int, int | None]) -> FileRow:
+def _file_row(row: tuple[int, bytes, bytes, int, int, bytes, str, float | None, int, int, int, int | None]) -> FileRow:
     return FileRow(
         id=row[0],
         folder=row[1],
@@ -472,7 +475,8 @@ def _file_row(row: tuple[int, bytes, bytes, int, int, bytes, str, float | None, 
         digest=row[5],
         detail=row[6],
         position_s=row[7],
-        has_vectors=bool(row[8]),
-        reader=row[9],
-        mount_id=row[10],
+        position_track=row[8],
+        has_vectors=bool(row[9]),
+        reader=row[10],
+        mount_id=row[11],
     )

@@ -12,6 +12,7 @@ from starlette.background import BackgroundTask
 
 from seesay.base.errors import UsageError
 from seesay.base.paths import safe_name
+from seesay.inputs.video import film_inside
 from seesay.search.clips import cut_clip
 from seesay.serve.errors import NotFoundError
 from seesay.serve.media import media_type
@@ -34,10 +35,16 @@ def thumbnail(request: Request, item_id: int, side: Annotated[int, Query(ge=1, l
 
 @router.get("/file", response_class=FileResponse)
 def original(request: Request, item_id: int, download: bool = False) -> Response:
-    """The file itself; ranges are answered, so that a video can be played from anywhere."""
-    path = os.fsdecode(service_of(request).item(_checked(item_id)).path)
+    """The file itself; ranges are answered, so that a video can be played from anywhere.
+
+    Of a moment of a film inside a photograph it is that film, which a browser would not find; `download`: the file.
+    """
+    row = service_of(request).item(_checked(item_id))
+    path = os.fsdecode(row.path)
     if not Path(path).is_file():
         raise NotFoundError("the file is not there any more; bring the library up to date with `seesay index`")
+    if row.time_s is not None and not download and (film := _film(path)):
+        return film
     kind = media_type(path)
     return FileResponse(
         path,
@@ -59,12 +66,25 @@ def clip(request: Request, item_id: int, start_s: Second, end_s: Second) -> Resp
     path = os.fsdecode(row.path)
     folder = tempfile.mkdtemp(prefix="seesay-clip-")
     try:
-        made = cut_clip(path, start_s, end_s, Path(folder) / "clip")
+        made = cut_clip(path, start_s, end_s, Path(folder) / "clip", track=row.track)
     except BaseException:
         shutil.rmtree(folder)
         raise
     name = f"{safe_name(Path(path).stem)}-{start_s:.0f}s{made.path.suffix}"
     return FileResponse(made.path, filename=name, background=BackgroundTask(shutil.rmtree, folder))
+
+
+def _film(path: str) -> Response | None:
+    """The film inside a photograph; None where there is none."""
+    place = film_inside(path)
+    if place is None:
+        return None
+    copy, name = tempfile.mkstemp(prefix="seesay-film-", suffix=".mp4")
+    with os.fdopen(copy, "wb") as film, Path(path).open("rb") as file:
+        file.seek(place.start)
+        film.write(file.read(place.size))
+    headers = {"Cache-Control": "private, no-cache"}
+    return FileResponse(name, media_type="video/mp4", headers=headers, background=BackgroundTask(os.unlink, name))
 
 
 def _checked(item_id: int) -> int:

@@ -164,6 +164,8 @@ def describe_item(row: ItemRow) -> dict[str, Any]:
         found["taken"] = to_time(row.taken_ns).isoformat()
     if row.page is not None:
         found["page"] = row.page
+    if row.track:
+        found["track"] = row.track
     return found if row.box is None else found | {"box": row.box._asdict()}
 
 
@@ -194,4 +196,5 @@ def _marks(service: Service, item_id: int, query: Query | Steps) -> dict[str, An
         lambda library: library.search(known, limit=NUM_MARKS, under=path, only="video", per_video=None, all_files=True)
     )
     keys = ("id", "time_s", "start_s", "end_s", "score")
-    return {"moments": [{key: value for key, value in hit.to_dict().items() if key in keys} for hit in hits]}
+    same = [hit.to_dict() for hit in hits if hit.track == row.track]
+    return {"moments": [{key: value for key, value in hit.items() if key in keys} for hit in same]}

@@ -18,6 +18,7 @@ Importing this is cheap; PyAV is imported with the first file. Must not know a m
 from seesay.inputs.video.animation import ANIMATION_SUFFIXES
 from seesay.inputs.video.frame import Frame
 from seesay.inputs.video.info import VIDEO_SUFFIXES, VideoInfo, is_video, read_info
+from seesay.inputs.video.inside import FILM_SUFFIXES, film_inside
 from seesay.inputs.video.reading import frames
 from seesay.inputs.video.sampling import At, Every, KeyFrames, Sampling, Shots, Uniform
 from seesay.inputs.video.shots import color_histogram, find_cuts
@@ -25,6 +26,7 @@ from seesay.inputs.video.spans import map_frames
 
 __all__ = [
     "ANIMATION_SUFFIXES",
+    "FILM_SUFFIXES",
     "VIDEO_SUFFIXES",
     "At",
     "Every",
@@ -35,6 +37,7 @@ __all__ = [
     "Uniform",
     "VideoInfo",
     "color_histogram",
+    "film_inside",
     "find_cuts",
     "frames",
     "is_video",

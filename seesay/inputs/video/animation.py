@@ -1,7 +1,9 @@
 """Animated GIF, WebP, APNG and AVIF: pictures by their format, short videos by what they show.
 
 Pillow reads them: it composes their pictures as browsers do. Times are sums of what the file says that each picture
-lasts; as in browsers, one that lasts less than 20 ms lasts 100.
+lasts; as in browsers, one that lasts 10 ms or less, or for which nothing is said, lasts 100.
+Source: Chromium, third_party/blink/renderer/platform/graphics/deferred_image_decoder.cc, FrameDurationAtIndex; Firefox
+and WebKit have the same rule.
 """
 
 from collections import Counter
@@ -25,7 +27,7 @@ ANIMATION_SUFFIXES = frozenset({".apng", ".avif", ".gif", ".png", ".webp"})
 """Lower-case suffixes of files that are pictures or short videos, which only their content says."""
 
 _QUIET = QuietPillow()
-_SHORTEST_S, _USUAL_S = 0.02, 0.1
+_TOO_SHORT_S, _USUAL_S = 0.0105, 0.1  # 10 ms, whatever rounding a format does
 # fmt: off
 # What Pillow was seen to raise on damaged files, beyond the OSError that it promises.
 _DECODER_ERRORS = (
@@ -79,13 +81,16 @@ def animation_frames(
     steps, problem = _steps(path)
     if isinstance(sampling, Uniform):
         sampling = At(middles(steps[-1].end_s, sampling.count))
-    choice = choice_for(sampling, from_s)
+    elif isinstance(sampling, KeyFrames):  # every picture is whole
+        sampling = Every(seconds=sampling.at_least_s, slack_s=0.0)
+    choice = choice_for(sampling, from_s, length_s=steps[-1].end_s)
     timeline = Timeline()
     for step in steps:
-        timeline.add(step.start_s, is_key=isinstance(sampling, KeyFrames))
+        timeline.add(step.start_s, is_key=False)
     timeline.finish(steps[-1].end_s)
     choice.advance(timeline)
-    times_s = Counter(choice.chosen if isinstance(choice, AtChoice) else timeline.wanted)
+    chosen = choice.chosen if isinstance(sampling, At) and isinstance(choice, AtChoice) else timeline.wanted
+    times_s = Counter(chosen)
     with _opened(path) as picture:
         for step in steps:
             if step.start_s in times_s and step.start_s >= from_s:
@@ -120,7 +125,7 @@ def _steps(path: str | Path) -> tuple[list[_Step], str]:
                     raise
                 return steps, f"the animation is damaged after {start_s:.1f} s ({error}); what is before was read"
             length_s = float(picture.info.get("duration") or 0) / 1000
-            end_s = start_s + (length_s if length_s >= _SHORTEST_S else _USUAL_S)
+            end_s = start_s + (length_s if length_s > _TOO_SHORT_S else _USUAL_S)
             steps.append(_Step(number, start_s, end_s))
             start_s = end_s
     return steps, ""

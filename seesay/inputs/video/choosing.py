@@ -185,16 +185,35 @@ class Until:
         return settled_s if settled_s < self._until_s else math.inf
 
 
-def choice_for(sampling: Every | KeyFrames | At, from_s: float, until_s: float = math.inf) -> Choice:
-    """The way of taking pictures that a sampling asks for, from a time on and until another."""
+def choice_for(
+    sampling: Every | KeyFrames | At, from_s: float, until_s: float = math.inf, *, length_s: float = 0.0
+) -> Choice:
+    """The way of taking pictures that a sampling asks for, from a time on and until another.
+
+    Of what is shorter than the distance of two pictures, the middle and the last are taken beside the first: what an
+    animation of 0.3 s shows is seldom there from its first picture on.
+
+    Args:
+        sampling: which pictures.
+        from_s: decisions need not be right before this.
+        until_s: none is taken from here on.
+        length_s: of the whole; 0 where it is not known.
+    """
     choice: Choice
-    if isinstance(sampling, Every):
+    if not isinstance(sampling, At) and 0 < length_s < least_distance_s(sampling):
+        choice = AtChoice((0.0, length_s / 2, length_s))
+    elif isinstance(sampling, Every):
         choice = EveryChoice(sampling, from_s)
     elif isinstance(sampling, KeyFrames):
         choice = KeyChoice(sampling, from_s)
     else:
         choice = AtChoice(sampling.times_s)
     return choice if until_s == math.inf else Until(choice, until_s)
+
+
+def least_distance_s(sampling: Every | KeyFrames) -> float:
+    """What is shorter than this gives its middle and its last picture too."""
+    return sampling.seconds if isinstance(sampling, Every) else sampling.at_least_s
 
 
 def _first(key: float | None, shown: float | None, times: Sequence[float]) -> float:

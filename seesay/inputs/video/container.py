@@ -8,26 +8,32 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
-from typing import BinaryIO
 
 import av
-from av.container import InputContainer
 from av.packet import Packet
-from av.stream import Discard, Disposition
+from av.stream import Discard
+from av.video.frame import VideoFrame
 from av.video.reformatter import ColorTrc
 from av.video.stream import VideoStream
 
 from seesay.base.errors import InputError
-from seesay.inputs.video.choosing import REORDER
+from seesay.inputs.video.access import AccessPoints, Entry
+from seesay.inputs.video.choosing import EARLY_S, REORDER
+from seesay.inputs.video.clock import Clock
 from seesay.inputs.video.info import VideoInfo
+from seesay.inputs.video.joins import closes_leaps, joined_end_s
+from seesay.inputs.video.opening import open_container
 from seesay.inputs.video.picture import quarter_turns
+from seesay.inputs.video.tracks import video_tracks
 
-# Nothing but this file is opened: a playlist that is called .mp4 must not reach for others, or for the network.
-_OPTIONS = {"protocol_whitelist": "file"}
-_NO_TIMES = frozenset({"avi"})  # containers whose times are those of decoding, whatever they call them
+_DECODE_TIMED = frozenset({"avi"})  # containers whose times are those of decoding, whatever they call them
 _INDEXED = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"})  # those in which any time is found exactly
+_FIELD_CODECS = frozenset({"h264", "mpeg2video", "vc1"})  # in an MPEG stream each field of a frame may be a packet
 _MAX_BROKEN_READS = 100
+# Where pictures become whole little by little, decoding begins this much before what is wanted.
+_GRADUAL_POINTS, _GRADUAL_S = 4, 30.0
 _MAX_AHEAD = 1000  # packets that are not shown, before the first that is
 
 HDR_CURVES = frozenset({int(ColorTrc.SMPTE2084), int(ColorTrc.ARIB_STD_B67)})
@@ -100,20 +106,26 @@ class OpenVideo:
     Args:
         path: the file.
         num_threads: of the decoder; 0: as many as FFmpeg likes, more than there are cores.
+        track: which of the file's films.
 
     Raises:
         InputError: it cannot be opened, or has no video.
     """
 
-    def __init__(self, path: str | os.PathLike[str], num_threads: int = 0) -> None:
-        self._path, self._num_threads = path, num_threads
+    def __init__(self, path: str | os.PathLike[str], num_threads: int = 0, track: int = 0) -> None:
+        self._path, self._num_threads, self._track = path, num_threads, track
+        self._joined_end_s: float | None = None
         self._open()
+        self._joined_end_s = joined_end_s(path, self.stream.index)
+        self._clock = self._new_clock()
         first = self._look()
-        self.origin = min((packet.pts for packet in first if packet.pts is not None), default=0)
-        """The ticks of the first picture, our 0."""
-        self.has_times = self.container.format.name not in _NO_TIMES and all(packet.pts is not None for packet in first)
+        self.is_decode_timed = self.container.format.name in _DECODE_TIMED
+        """Whether the times of packets are those of decoding."""
+        self.has_times = not self.is_decode_timed and _say_when(first, may_be_fields=self._may_be_fields)
         """Whether packets say when their pictures are shown."""
-        self.is_indexed = self.has_times and self.container.format.name in _INDEXED
+        self.origin = self._first_ticks(first)
+        """The ticks of the first picture, our 0."""
+        self.is_indexed = self.has_times and not self.is_joined and self.container.format.name in _INDEXED
         """Whether any time is found without reading what is before."""
         self.end_s: float | None = None
         """Where the last picture ends, once a reading has come there."""
@@ -121,23 +133,44 @@ class OpenVideo:
     def _open(self) -> None:
         self.damage = Damage()
         self._ahead: deque[Packet[VideoStream]] = deque()
-        self._file: BinaryIO | None = None
-        name = os.fspath(self._path)
+        self.has_moved = False
+        """Whether the reading stands elsewhere than at the beginning."""
+        self.leads_until_s: float | None = None
+        """Where the reading stands, pictures that are shown before this refer to what is before it."""
+        self.sound_s = -EARLY_S
+        """Pictures shown before this cannot be decoded rightly from where the reading stands."""
+        self.container, self._file = open_container(self._path)
         try:
-            name.encode("utf-8")
-        except UnicodeEncodeError:  # a name that is no text: PyAV can only be given the open file
-            self._file = Path(name).open("rb")  # noqa: SIM115 (`close` closes it)
-        # the word "file:", else a name with a colon would be taken for an address
-        source = self._file or f"file:{name}"
-        self.container: InputContainer = av.open(source, "r", options=_OPTIONS, metadata_errors="ignore")
-        try:
-            self.stream = _video_stream(self.container)
+            tracks = video_tracks(self.container)
+            if self._track >= len(tracks):
+                raise InputError(f"the file has no video track {self._track + 1}")
+            self.num_tracks, self.stream = len(tracks), tracks[self._track]
         except InputError:
             self.close()
             raise
+        for other in self.container.streams:
+            if other.index != self.stream.index:
+                other.discard = Discard.all
+        self.stream.thread_type = "AUTO"
         self.stream.codec_context.thread_count = self._num_threads
         assert self.stream.time_base is not None  # every stream that was opened has one
         self.time_base: Fraction = self.stream.time_base
+        context = self.stream.codec_context
+        self._clock = self._new_clock()
+        self._access = AccessPoints(context.name, context.extradata or b"", intra_only=context.codec.intra_only)
+
+    @property
+    def _may_be_fields(self) -> bool:
+        return self.container.format.name == "mpegts" and self.stream.codec_context.name in _FIELD_CODECS
+
+    @property
+    def is_joined(self) -> bool:
+        """Whether it is several recordings that were joined, so that no time says a place."""
+        return self._joined_end_s is not None
+
+    def _new_clock(self) -> Clock:
+        is_stream = closes_leaps(self.container)
+        return Clock(self.time_base, has_decode_times=is_stream, closes_leaps=is_stream and self.is_joined)
 
     def _look(self) -> "list[Packet[VideoStream]]":
         """The packets of the first pictures that are shown; they stay to be read."""
@@ -151,6 +184,32 @@ class OpenVideo:
                 break
         self._ahead.extend(ahead)
         return shown
+
+    def _first_ticks(self, shown: "list[Packet[VideoStream]]") -> int:
+        """When the first picture comes that can be decoded: a recording may begin in the middle of a group."""
+        first = min((packet.pts for packet in shown if packet.pts is not None), default=0)
+        head = self._ahead[0] if self._ahead else None
+        is_whole = head is None or (head.is_keyframe and head.pts is not None and head.pts <= first)
+        if is_whole or not self.has_times:
+            return first
+        for _, packet in zip(range(_MAX_AHEAD), self.packets(), strict=False):
+            for frame in self._decoded(packet):
+                if frame.pts is not None and not frame.is_corrupt:
+                    first = frame.pts
+                    self.rewind()
+                    return first
+        self.rewind()
+        return first
+
+    def _decoded(self, packet: "Packet[VideoStream]") -> list[VideoFrame]:
+        try:
+            return packet.decode()
+        except (av.FFmpegError, OSError):
+            return []
+
+    def entry_of(self, packet: "Packet[VideoStream]") -> Entry:
+        """How decoding can begin at a key frame."""
+        return self._access.of_key(bytes(packet))
 
     def close(self) -> None:
         """Close the file."""
@@ -170,23 +229,41 @@ class OpenVideo:
             try:
                 for packet in self.container.demux(self.stream):
                     if packet.size:  # the last one is empty
+                        self._clock.set(packet)
                         yield packet
                 return
             except (av.FFmpegError, OSError) as error:
                 self.damage.note(error, None)
 
     def seek(self, time_s: float) -> None:
-        """Go to a key frame that is shown at `time_s` or before; the beginning if no later one is found.
+        """Go to where what is shown at `time_s` and later can be decoded; the beginning if nothing later is found.
 
         Where a container has no index its seeking lands anywhere near, so it is looked at, and tried again earlier.
         """
-        back_s = 0.0
+        back_s = math.inf if self.is_joined else 0.0
         while time_s - back_s > 0:
             key_s = self._seek_key(time_s - back_s)
-            if key_s is not None and key_s <= time_s:
+            if key_s is not None and key_s <= time_s and self._can_enter(key_s, time_s):
                 return
             back_s = 2 * back_s + 5
         self.rewind()
+
+    def _can_enter(self, key_s: float, time_s: float) -> bool:
+        """Whether pictures from `time_s` on are right when decoding begins at the key frame that was gone to."""
+        if not self.entry_of(self._ahead[0]).is_gradual:
+            self.leads_until_s = self.sound_s = key_s
+            return True
+        num_points = 0
+        ahead: list[Packet[VideoStream]] = []
+        for packet in self.packets():
+            ahead.append(packet)
+            num_points += packet.is_keyframe
+            is_later = packet.pts is not None and self.time_s(packet.pts) > time_s
+            if is_later or num_points > _GRADUAL_POINTS:
+                break
+        self._ahead.extend(ahead)
+        self.leads_until_s, self.sound_s = None, time_s
+        return num_points > _GRADUAL_POINTS and key_s + _GRADUAL_S <= time_s
 
     def edge(self, time_s: float) -> float:
         """When the key frame is shown that the index has for `time_s`; `time_s` where it has none. The reading moves.
@@ -201,6 +278,8 @@ class OpenVideo:
     def _seek_key(self, time_s: float) -> float | None:
         """Seek once, and go to the first key frame there; when it is shown, or None if there is none."""
         self._ahead.clear()
+        self._clock = self._new_clock()
+        self.has_moved = True
         try:
             self.container.seek(self.origin + int(time_s / self.time_base), stream=self.stream, backward=True)
             key = next((packet for packet in self.packets() if packet.is_keyframe and packet.pts is not None), None)
@@ -220,8 +299,12 @@ class OpenVideo:
 
     def declared_s(self) -> float:
         """How long the file says that its pictures last; 0 where it does not."""
+        if self._joined_end_s is not None:
+            return self._joined_end_s - float(self.origin * self.time_base)
         if self.stream.duration:
-            return float(self.stream.duration * self.time_base)
+            begins = self.stream.start_time
+            hidden = 0 if begins is None else max(0, self.origin - begins)  # what cannot be decoded, at the beginning
+            return float((self.stream.duration - hidden) * self.time_base)
         parts = self.stream.metadata.get("DURATION", "").split(":")  # Matroska: hours, minutes, seconds
         try:
             hours, minutes, seconds = (float(part) for part in parts)
@@ -230,39 +313,37 @@ class OpenVideo:
         # it counts from the container's 0
         return max(0.0, hours * 3600 + minutes * 60 + seconds - float(self.origin * self.time_base))
 
+    def length_if_short_s(self, limit_s: float) -> float:
+        """How long a video is that is shorter than a limit; 0 for all others. Its packets are read: headers may lie."""
+        if not (self.has_times or self.is_decode_timed) or not 0 < self.declared_s() < limit_s:
+            return 0.0
+        damage, self.damage, end_s = self.damage, Damage(), 0.0  # what is met is met again by who reads it
+        for packet in self.packets():
+            if packet.pts is not None:
+                end_s = max(end_s, self.time_s(packet.pts + (packet.duration or 0)))
+            if end_s >= limit_s:
+                break
+        self.rewind()
+        self.damage = damage
+        return end_s if end_s < limit_s else 0.0
+
 
 @contextmanager
-def opened(path: str | os.PathLike[str], num_threads: int = 0) -> Iterator[OpenVideo]:
-    """Open a file for reading its first video stream; `num_threads` is that of `OpenVideo`.
+def opened(path: str | os.PathLike[str], num_threads: int = 0, track: int = 0) -> Iterator[OpenVideo]:
+    """Open a file for reading one of its films; `num_threads` is that of `OpenVideo`.
 
     Raises:
         InputError: it cannot be opened, or has no video.
     """
     _check_file(path)
     try:
-        video = OpenVideo(path, num_threads)
+        video = OpenVideo(path, num_threads, track)
     except (av.FFmpegError, OSError, ValueError) as error:
         raise InputError(_reason(error, path)) from error
     try:
         yield video
     finally:
         video.close()
-
-
-def _video_stream(container: InputContainer) -> VideoStream:
-    """The first one that is no cover of a song; the other streams are left unread."""
-    streams = [
-        stream
-        for stream in container.streams.video
-        if not stream.disposition & (Disposition.attached_pic | Disposition.timed_thumbnails)
-    ]
-    if not streams:
-        raise InputError("there is no video in the file, only sound or other data")
-    for other in container.streams:
-        if other.index != streams[0].index:
-            other.discard = Discard.all
-    streams[0].thread_type = "AUTO"
-    return streams[0]
 
 
 def read_stream_info(video: OpenVideo) -> VideoInfo:
@@ -288,7 +369,16 @@ def read_stream_info(video: OpenVideo) -> VideoInfo:
         num_frames=stream.frames or None,
         start_s=float(video.origin * video.time_base),
         is_hdr=int(stream.codec_context.color_trc) in HDR_CURVES,
+        num_tracks=video.num_tracks,
     )
+
+
+def _say_when(packets: "list[Packet[VideoStream]]", *, may_be_fields: bool) -> bool:
+    """Whether packets say when their pictures are shown; of two fields only the first has to."""
+    has_time = [packet.pts is not None for packet in packets]
+    if not may_be_fields:
+        return all(has_time)
+    return all(has_time[:1]) and all(one or other for one, other in pairwise(has_time))
 
 
 def _at(time_s: float | None) -> float:

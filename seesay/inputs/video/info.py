@@ -45,9 +45,16 @@ class VideoInfo:
     is_hdr: bool
     """Whether it is PQ or HLG, which come out tone mapped."""
 
+    num_tracks: int = 1
+    """How many films are in the file; 0 is the one that players choose (see tracks.py)."""
 
-def read_info(path: str | Path) -> VideoInfo:
+
+def read_info(path: str | Path, track: int = 0) -> VideoInfo:
     """Open a video and read what it declares; decodes one picture at most.
+
+    Args:
+        path: the file; of a motion photo, what the film in it declares.
+        track: which of its films.
 
     Raises:
         InputError: it cannot be read, or has no video stream; the text is the reason, without the path.
@@ -57,7 +64,7 @@ def read_info(path: str | Path) -> VideoInfo:
 
     if Path(path).suffix.lower() in ANIMATION_SUFFIXES:
         return read_animation_info(path)
-    with opened(path) as video:
+    with opened(path, track=track) as video:
         return read_stream_info(video)
 
 

@@ -12,7 +12,8 @@ class Every:
     """One picture for each of the times 0, `seconds`, 2 × `seconds`, …; one that stays for several of them comes once.
 
     It is the key frame that begins within `slack_s` after that time, where there is one: it costs no other picture.
-    Else it is the picture on the screen at that time.
+    Else it is the picture on the screen at that time. A video shorter than `seconds` also gives its middle and its last
+    picture.
     """
 
     seconds: float = 1.0
@@ -34,7 +35,8 @@ class KeyFrames:
 
     Their times are the encoder's choice: usually cuts, and every few seconds. Where two are further apart than
     `at_most_s`, pictures between them are decoded, `at_most_s` apart. Of key frames closer together than `at_least_s`
-    (some cameras store every picture whole) the first in each span of that length is taken.
+    (some cameras store every picture whole) the first in each span of that length is taken. A video shorter than that
+    also gives its middle and its last picture.
     """
 
     at_most_s: float = 10.0

@@ -44,6 +44,7 @@ def map_frames(
     *,
     size_px: int | None = None,
     from_s: float = 0.0,
+    track: int = 0,
     on_error: Callable[[str], None] | None = None,
     num_ahead: int = 32,
 ) -> Iterator[T]:
@@ -53,19 +54,20 @@ def map_frames(
 
     Args:
         function: called in these threads, by two at once.
-        path: this, `sampling`, `size_px`, `from_s` and `on_error` are those of `frames`.
+        path: this, `sampling`, `size_px`, `from_s`, `track` and `on_error` are those of `frames`.
         sampling: see there.
         size_px: see there.
         from_s: see there.
+        track: see there.
         on_error: see there.
         num_ahead: how many results of each thread may wait for the caller.
 
     Raises:
         InputError: the file cannot be opened, or holds not one picture; the text is the reason, without the path.
     """
-    spans = _spans_of(path, sampling, from_s)
+    spans = _spans_of(path, sampling, from_s, track)
     if spans is None:
-        shown = frames(path, sampling, size_px=size_px, from_s=from_s, on_error=on_error)
+        shown = frames(path, sampling, size_px=size_px, from_s=from_s, track=track, on_error=on_error)
         with closing(_Ahead((function(frame) for frame in shown), num_ahead)) as results:
             yield from results
         return
@@ -89,8 +91,10 @@ def map_frames(
 class _Spans:
     """A film in parts, and what those who read it met."""
 
-    def __init__(self, path: str | Path, sampling: Every | KeyFrames, from_s: float, declared_s: float) -> None:
-        self._path, self._sampling, self._from_s = path, sampling, from_s
+    def __init__(
+        self, path: str | Path, sampling: Every | KeyFrames, from_s: float, track: int, declared_s: float
+    ) -> None:
+        self._path, self._sampling, self._from_s, self._track = path, sampling, from_s, track
         self._span_s = max(SPAN_S, declared_s / _MAX_SPANS)
         self._first = int(from_s / self._span_s)
         self._last = max(self._first, math.ceil(declared_s / self._span_s) - 1)
@@ -106,15 +110,13 @@ class _Spans:
 
         # 8 % less work than with FFmpeg's own choice, which is for one reader
         num_threads = max(1, (os.cpu_count() or 1) // _NUM_READERS)
-        with opened(self._path, num_threads) as video:
+        with opened(self._path, num_threads, self._track) as video:
             self._damages.append(video.damage)
             to_picture = PictureMaker(size_px, float(video.stream.sample_aspect_ratio or 1))
             number, last = self._first + offset, self._last
             while number <= self._last:
                 until_s = math.inf if number == last else video.edge((number + 1) * self._span_s)
                 start_s = max(self._from_s, video.edge(number * self._span_s) if number else 0.0)
-                if not number:
-                    video.rewind()
                 for time_s, frame in chosen(video, self._sampling, start_s, until_s):
                     if time_s >= start_s:
                         yield time_s, function(Frame(time_s, to_picture(frame)))
@@ -130,14 +132,14 @@ class _Spans:
         return whole
 
 
-def _spans_of(path: str | Path, sampling: Sampling, from_s: float) -> _Spans | None:
+def _spans_of(path: str | Path, sampling: Sampling, from_s: float, track: int) -> _Spans | None:
     """None for what is read from its beginning to its end."""
     from seesay.inputs.video.container import opened
 
     if not isinstance(sampling, Every | KeyFrames) or Path(path).suffix.lower() in ANIMATION_SUFFIXES:
         return None
-    with opened(path) as video:
-        spans = _Spans(path, sampling, from_s, video.declared_s())
+    with opened(path, track=track) as video:
+        spans = _Spans(path, sampling, from_s, track, video.declared_s())
         return spans if video.is_indexed and len(spans) > _NUM_READERS else None
 
 

@@ -10,6 +10,7 @@ import { fromDraft, toSteps } from "./terms.js";
  * @property {string} folder
  * @property {"image"|"moment"} kind
  * @property {number} score
+ * @property {number} [track]
  * @property {number|null} size_bytes null: the file cannot be reached
  * @property {string|null} modified_at
  * @property {number|null} width_px

@@ -69,7 +69,8 @@ export function createViewer({ onStep, onClosed, onMoreLike, onFolder, state }) 
 
   /** @param {Hit} hit @param {AbortSignal} signal */
   function makeVideo(hit, signal) {
-    const start_s = hit.start_s ?? hit.time_s ?? 0;
+    const isWhole = !hit.track; // of a file with several tracks browsers play the first only, so others come as clips
+    const start_s = isWhole ? hit.start_s ?? hit.time_s ?? 0 : 0;
     const video = el("video", { class: "whole", controls: true, playsInline: true, preload: "auto", "aria-label": hit.name });
     video.poster = thumbnail(hit.id, 1024);
     setShape(video, hit);
@@ -83,7 +84,9 @@ export function createViewer({ onStep, onClosed, onMoreLike, onFolder, state }) 
       video.replaceWith(still);
       say("This browser cannot play the video; it can be downloaded.");
     });
-    video.src = `/api/items/${hit.id}/file`;
+    video.src = isWhole ? `/api/items/${hit.id}/file` : `/api/items/${hit.id}/clip?start_s=${hit.start_s}&end_s=${hit.end_s}`;
+    const film = el("div", { class: "film" }, el("div", { class: "frame" }, video));
+    if (!isWhole) return film;
     const timeline = createTimeline(video, hit.duration_s ?? 0);
     timeline.show([/** @type {any} */ ({ ...hit, start_s })], hit.id);
     const marks = toTerms(state()).length ? ask(`/api/items/${hit.id}/marks`, { body: toBody(state()), signal }) : ask(`/api/items/${hit.id}`, { signal });
@@ -91,7 +94,8 @@ export function createViewer({ onStep, onClosed, onMoreLike, onFolder, state }) 
       const others = moments.filter((/** @type {any} */ moment) => moment.id !== hit.id);
       timeline.show([/** @type {any} */ ({ ...hit, start_s }), ...others], hit.id);
     }).catch((error) => { if (!signal.aborted) say(error.message); });
-    return el("div", { class: "film" }, el("div", { class: "frame" }, video), timeline.element);
+    film.append(timeline.element);
+    return film;
   }
 
   /** @param {Hit} hit @param {HTMLElement} stage */
@@ -103,6 +107,7 @@ export function createViewer({ onStep, onClosed, onMoreLike, onFolder, state }) 
       (hit.taken ?? hit.modified_at) !== null && [hit.taken ? "Taken" : "Date", date(hit.taken ?? hit.modified_at)],
       hit.kind === "moment" && ["Moment", range(hit.start_s ?? 0, hit.end_s ?? 0)],
       hit.page !== undefined && ["Page", String(hit.page)],
+      hit.track && ["Track", String(hit.track + 1)],
       hit.score !== undefined && ["Score", hit.score.toFixed(3)],
       hit.also?.length && ["Same picture", hit.also.join(", ")],
     ].filter(Boolean);

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import struct
 import threading
 from collections.abc import Callable
 from fractions import Fraction
@@ -192,9 +193,29 @@ def test_a_turned_video_comes_upright(tmp_path: Path, angle: int, clockwise: int
 
 def test_a_short_video_gives_its_pictures(tmp_path: Path) -> None:
     path = write_video(tmp_path / "short.mp4", TIMES[:2])
-    assert [number for _, number in read(path, Every(seconds=60.0))[0]] == [0]
-    assert [number for _, number in read(path, KeyFrames())[0]] == [0]
+    assert [number for _, number in read(path, Every(seconds=60.0))[0]] == [0, 1]
+    assert [number for _, number in read(path, KeyFrames())[0]] == [0, 1]
     assert [number for _, number in read(path, Uniform(count=4))[0]] == [0, 0, 1, 1]
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv", "ts", "avi", "webm"])
+def test_a_video_shorter_than_a_step_gives_its_first_middle_and_last_picture(tmp_path: Path, suffix: str) -> None:
+    codec = {"avi": "mpeg4", "webm": "libvpx-vp9"}.get(suffix, "libx264")
+    path = write_video(tmp_path / f"short.{suffix}", range(9), codec=codec, time_base=Fraction(1, 25))
+    for sampling in (Every(seconds=1.0), Every(seconds=0.5, slack_s=0.0), KeyFrames()):
+        assert [number for _, number in read(path, sampling)[0]] == [0, 4, 8]
+        assert [number_of(frame.image) for frame in frames(path, sampling, from_s=0.1)] == [4, 8]
+        assert list(map_frames(lambda frame: number_of(frame.image), path, sampling)) == [0, 4, 8]
+
+
+def test_a_declared_length_that_is_too_short_is_not_believed(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.flv", TIMES)
+    content = bytearray(path.read_bytes())
+    place = content.index(b"duration") + 9  # a double follows the type
+    content[place : place + 8] = struct.pack(">d", 0.4)
+    path.write_bytes(content)
+    assert read_info(path).duration_s == pytest.approx(0.4, abs=0.1)
+    assert [number for _, number in read(path, Every(seconds=1.0))[0]][:4] == [0, 36, 60, 84]
 
 
 @pytest.mark.parametrize(("codec", "suffix"), [("mpeg4", "avi"), ("libx264", "avi"), ("libx264", "h264")])

@@ -1,5 +1,7 @@
+import io
 import json
 import re
+from fractions import Fraction
 
 import av
 import numpy as np
@@ -8,6 +10,7 @@ from encoders import COLOURS
 from films import film
 from painting import paint
 from PIL import Image
+from videos import number_of, numbered, write_video
 
 from seesay.base.errors import InputError, UsageError
 from seesay.inputs.video import Every, frames, read_info
@@ -49,6 +52,78 @@ def test_a_copy_never_begins_after_what_was_asked_for(tmp_path, suffix):
         assert clip.start_s <= start_s
         colour = scenes[int(start_s / 6)][0]
         assert colour_at(clip.path, start_s + 0.5 - clip.start_s) == colour
+
+
+@pytest.mark.parametrize("gop", [1, 1000])
+@pytest.mark.parametrize("suffix", ["mkv", "mp4", "ts"])
+def test_a_clip_of_slides_begins_with_the_picture_that_is_on_the_screen(tmp_path, suffix, gop):
+    source = write_video(tmp_path / f"slides.{suffix}", [20_000 * number for number in range(5)], gop=gop)
+    for start_s in (3.0, 45.0, 59.0, 75.0):
+        clip = cut_clip(str(source), start_s, start_s + 3, tmp_path / f"clip-{start_s}")
+        shown = [
+            (frame.time_s + clip.start_s, number_of(frame.image)) for frame in frames(clip.path, Every(seconds=0.1))
+        ]
+        assert shown[0][0] <= start_s + 1e-3
+        assert [number for time_s, number in shown if time_s <= start_s + 1e-3][-1] == int(start_s / 20)
+        # so that it is there to be seen
+        assert read_info(clip.path).duration_s + clip.start_s >= start_s + 2.9
+
+
+def without_index(path, num_pictures, gop):
+    """A Matroska file as a stream has it, without cues; between its key frames is much sound."""
+    with path.open("wb") as file, av.open(OneWay(file), "w", format="matroska") as out:
+        options = {"preset": "ultrafast", "g": str(gop), "x264-params": "scenecut=0"}
+        video, audio = out.add_stream("libx264", rate=10, options=options), out.add_stream("pcm_s16le", rate=8000)
+        video.width, video.height, video.pix_fmt, audio.layout = 160, 96, "yuv420p", "mono"
+        for number in range(num_pictures):
+            frame = av.VideoFrame.from_ndarray(numbered(number), "rgb24").reformat(format="yuv420p")
+            frame.pts, frame.time_base = number, Fraction(1, 10)
+            out.mux(video.encode(frame))
+            sound = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), format="s16", layout="mono")
+            sound.sample_rate, sound.pts, sound.time_base = 8000, 800 * number, Fraction(1, 8000)
+            out.mux(audio.encode(sound))
+        out.mux(video.encode(None))
+    return path
+
+
+class OneWay(io.RawIOBase):
+    """A file that cannot be sought in, as a pipe."""
+
+    def __init__(self, file):
+        self._file = file
+
+    def writable(self):
+        return True
+
+    def write(self, content):
+        return self._file.write(content)
+
+
+@pytest.mark.parametrize("gop", [20, 120, 400])
+def test_a_clip_of_a_matroska_file_without_an_index_holds_the_moment(tmp_path, gop):
+    source = without_index(tmp_path / "a.mkv", 800, gop)
+    for start_s in (2.0, 13.0, 31.0, 44.5, 71.0):
+        clip = cut_clip(str(source), start_s, start_s + 3, tmp_path / f"clip-{start_s}")
+        with av.open(str(clip.path)) as container:
+            shown = [number_of(frame.to_image()) for frame in container.decode(video=0)]
+        assert shown[0] / 10 == pytest.approx(clip.start_s, abs=0.06)
+        assert clip.start_s <= start_s + 1e-3
+        assert {round(10 * start_s), round(10 * start_s) + 25} <= set(shown)
+
+
+def test_a_clip_after_the_end_is_an_error(tmp_path):
+    source = film(tmp_path / "a.mp4", ("red", 2))
+    with pytest.raises(InputError, match=r"it has no picture at 60\.0 s; it ends at 2\.0 s"):
+        cut_clip(str(source), 60.0, 63.0, tmp_path / "clip")
+    assert not (tmp_path / "clip.mp4").exists()
+
+
+def test_a_clip_after_a_join_holds_the_moment(tmp_path):
+    one = film(tmp_path / "one.ts", ("red", 4), ("blue", 4))
+    (tmp_path / "all.ts").write_bytes(one.read_bytes() + film(tmp_path / "two.ts", ("green", 4)).read_bytes())
+    clip = cut_clip(str(tmp_path / "all.ts"), 9.0, 11.0, tmp_path / "clip")
+    assert clip.start_s == 9
+    assert colour_at(clip.path, 0.5) == "green"
 
 
 def test_a_copy_holds_the_same_pictures_bit_by_bit(tmp_path):

@@ -5,8 +5,11 @@ import io
 
 import av
 import pytest
+from films import film, motion_photo
 from hostile import files
 from PIL import Image
+
+from seesay.search.library import Library
 
 HOSTILE = files()
 
@@ -89,6 +92,35 @@ def test_a_clip_is_the_part_that_was_asked_for(client, id_of, tmp_path):
         assert client.get(path, params={"start_s": start_s, "end_s": end_s}).status_code == 422
     photo = client.get(f"/api/items/{id_of['red.png']}/clip", params={"start_s": 0, "end_s": 1})
     assert photo.status_code == 422
+
+
+def test_of_a_second_track_and_of_a_film_in_a_photograph_the_right_film_is_served(serve, tmp_path):
+    folder = tmp_path / "files"
+    folder.mkdir()
+    film(folder / "car.mp4", ("red", 3), others=(("blue", 3),))
+    photo = motion_photo(folder / "phone.jpg", "white", ("green", 3))
+    with Library.open(tmp_path / "library") as library:
+        library.add(folder)
+        (car,) = [hit for hit in library.search("blue", weak=True, under=folder / "car.mp4") if hit.track]
+        moments = library.search("green", weak=True, under=photo, only="video")
+        (picture,) = library.search("green", weak=True, under=photo, only="image")
+    with serve(tmp_path / "library") as client:
+        assert client.get(f"/api/items/{car.id}").json()["track"] == 1
+        marks = client.get(f"/api/items/{car.id}/marks", params={"q": "blue"}).json()["moments"]
+        assert [mark["id"] for mark in marks] == [car.id]
+        (tmp_path / "clip.mp4").write_bytes(
+            client.get(f"/api/items/{car.id}/clip", params={"start_s": 0, "end_s": 2}).content
+        )
+        with av.open(str(tmp_path / "clip.mp4")) as container:
+            red, _, blue = next(container.decode(video=0)).to_ndarray(format="rgb24").mean((0, 1))
+        assert blue > 200 > 50 > red
+        answer = client.get(f"/api/items/{moments[0].id}/file")
+        assert answer.headers["content-type"] == "video/mp4"
+        assert photo.read_bytes().endswith(answer.content)
+        part = client.get(f"/api/items/{moments[0].id}/file", headers={"Range": "bytes=4-7"})
+        assert (part.status_code, part.content) == (206, b"ftyp")
+        assert client.get(f"/api/items/{moments[0].id}/file", params={"download": 1}).content == photo.read_bytes()
+        assert client.get(f"/api/items/{picture.id}/file").content == photo.read_bytes()
 
 
 def test_classify_gives_a_probability_for_each_label_once(client, made, id_of):
