@@ -7,9 +7,9 @@ the pass is three numbers: the group of shards, the window in it, the example in
 
 import itertools
 import json
-import re
 import subprocess
 import tarfile
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +17,9 @@ from typing import IO, Any, Self, cast
 
 import numpy as np
 
-from seesay.base.errors import DataError, MissingExtraError
+from seesay.base.errors import DataError, InputError, SeesayError
+from seesay.data.braces import expand
+from seesay.data.remote import open_filesystem
 from seesay.data.source import Damaged, Example, Pass, Position
 from seesay.data.table import as_captions
 from seesay.inputs.pictures import PICTURE_SUFFIXES
@@ -26,8 +28,9 @@ OPEN_SHARDS = 4
 """Shards that are mixed with each other."""
 WINDOW = 256
 """Examples that a window takes of each open shard; with pictures of 100 kB, 100 MB in all."""
+TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
+"""Ends of names that are shards; of the others Python's tarfile knows no way to read them as a stream."""
 _TEXT_SUFFIXES = (".txt", ".caption", ".text")
-_RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
 _CAPTION_KEYS = ("captions", "caption", "text", "title")
 
 
@@ -35,14 +38,19 @@ class Tars:
     """Shards by path, `s3://` and other fsspec address, or `pipe:command`.
 
     Args:
-        pattern: one or more of those, with `{0000..0127}` for a range and `{a,b}` for a choice; `::` stands between.
+        pattern: one or more of those, with patterns such as `{0000..0127}` (see `braces`); `::` stands between.
 
     Raises:
         DataError: a local shard is not there; the first are named.
+        UsageError: nothing that is installed reads such an address.
     """
 
     def __init__(self, pattern: str) -> None:
-        self._shards = [shard for part in pattern.split("::") for shard in expand(part)]
+        self._shards = shards_of(pattern)
+        for shard in self._shards:
+            if "://" in shard and not shard.startswith("pipe:"):
+                open_filesystem(shard, "reading")
+                break  # the others are of the same kind
         missing = [shard for shard in self._shards if not _is_remote(shard) and not Path(shard).is_file()]
         if missing:
             more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
@@ -77,25 +85,32 @@ class Tars:
             window = done = 0
 
 
-def expand(pattern: str) -> list[str]:
-    """`a-{00..02}.tar` as its three names; `{x,y}` as its two; any number of each.
+def shards_of(pattern: str) -> list[str]:
+    """Every shard that a pattern stands for; a path that is there as it is written is one, whatever is in its name."""
+    if _is_file(pattern):
+        return [str(Path(pattern).expanduser())]
+    found = []
+    for part in pattern.split("::"):
+        for shard in [part] if _is_file(part) else expand(part):
+            found.append(shard if _is_remote(shard) else str(Path(shard).expanduser()))
+    return found
 
-    Raises:
-        DataError: a brace that is never closed.
-    """
-    begin = pattern.find("{")
-    if begin < 0:
-        return [pattern]
-    end = pattern.find("}", begin)
-    if end < 0:
-        raise DataError(f"{pattern} has a brace that is never closed")
-    inside = pattern[begin : end + 1]
-    if match := _RANGE.fullmatch(inside):
-        first, last = match.groups()
-        choices = [str(number).zfill(len(first)) for number in range(int(first), int(last) + 1)]
-    else:
-        choices = inside[1:-1].split(",")
-    return [pattern[:begin] + choice + rest for choice in choices for rest in expand(pattern[end + 1 :])]
+
+def is_tars(address: str) -> bool:
+    """Whether an address means shards: pipes, addresses with ://, and names that end as tars do."""
+    return all(_is_remote(part) or is_tar_name(part) for part in shards_of(address))
+
+
+def is_tar_name(name: str) -> bool:
+    """Whether a name ends as a tar's."""
+    return name.lower().endswith(TAR_SUFFIXES)
+
+
+def _is_file(path: str) -> bool:
+    try:
+        return Path(path).expanduser().is_file()
+    except (OSError, ValueError, RuntimeError):  # too long for a name, a null byte, a home of nobody
+        return False
 
 
 def _is_remote(shard: str) -> bool:

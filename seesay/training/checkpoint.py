@@ -9,6 +9,7 @@ A checkpoint is written to a file beside its own, synced, and renamed: a power c
 import contextlib
 import io
 import json
+import logging
 import os
 import re
 from collections.abc import Mapping
@@ -18,6 +19,8 @@ from typing import Any
 import torch
 
 from seesay.base.errors import DataError, MissingExtraError
+
+logger = logging.getLogger("seesay.training")
 
 _NAME = re.compile(r"step-(\d{8})\.pt")
 BEST = "best.json"
@@ -35,6 +38,10 @@ class Checkpoints:
         self._place = _Remote(str(address)) if "://" in str(address) else _Folder(Path(address))
         self._keep = max(1, keep)
 
+    def __str__(self) -> str:
+        """Where they are."""
+        return str(self._place)
+
     def steps(self) -> list[int]:
         """The steps that have one, in order."""
         return sorted(int(found[1]) for name in self._place.names() if (found := _NAME.fullmatch(name)))
@@ -49,8 +56,9 @@ class Checkpoints:
         torch.save(dict(content), buffer)
         try:
             self._place.write(_name(step), buffer.getbuffer())
-            stay = {*self.steps()[-self._keep :], (self.best() or {}).get("step")}
-            for old in set(self.steps()) - stay:
+            # later ones are damaged ones that were passed over: they count for none, and are written again when it is time
+            known = [each for each in self.steps() if each <= step]
+            for old in set(known) - {*known[-self._keep :], (self.best() or {}).get("step")}:
                 self._place.remove(_name(old))
         except OSError as error:
             raise DataError(
@@ -59,23 +67,40 @@ class Checkpoints:
             ) from error
 
     def read(self, step: int | None = None) -> dict[str, Any] | None:
-        """The last one, or that of a step; None where there is none. Of damaged ones the last sound one.
+        """The last one, or that of a step; None where there is none.
+
+        One that is damaged, or whose weights are not finite, is passed over with a warning for the one before.
 
         Raises:
             DataError: there are some, and none is sound.
         """
         steps = self.steps() if step is None else [step]
-        faults = []
+        faults: list[str] = []
         for number in reversed(steps):
-            try:
-                content = torch.load(io.BytesIO(self._place.read(_name(number))), map_location="cpu", weights_only=True)
-            except Exception as error:  # torch.load has no error of its own
-                faults.append(f"{_name(number)}: {next(iter(str(error).splitlines()), type(error).__name__)}")
-                continue
-            return dict(content)
+            content, fault = self._read(_name(number))
+            if content is not None:
+                for each in faults:
+                    logger.warning("a checkpoint is passed over: %s; %s is the last sound one", each, _name(number))
+                return content
+            faults.append(f"{_name(number)}: {fault}")
         if faults:
-            raise DataError(f"no checkpoint in {self._place} can be read: {'; '.join(faults)}")
+            raise DataError(
+                f"no checkpoint in {self._place} is sound: {'; '.join(faults)}; mend what keeps them from being "
+                "read, or begin again in another folder with --out"
+            )
         return None
+
+    def _read(self, name: str) -> tuple[dict[str, Any] | None, str]:
+        """What a file holds, or None and why it is of no use."""
+        try:
+            content = dict(torch.load(io.BytesIO(self._place.read(name)), map_location="cpu", weights_only=True))
+        except Exception as error:  # torch.load has no error of its own
+            return None, next(iter(str(error).splitlines()), type(error).__name__)
+        for part in (content.get("model"), (content.get("average") or {}).get("model")):
+            for weight, tensor in (part or {}).items():
+                if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+                    return None, f"the weights {weight} are not finite"
+        return content, ""
 
     def best(self) -> dict[str, Any] | None:
         """`step`, `name` and `value` of the best; None where nothing was evaluated."""

@@ -71,7 +71,7 @@ def wrap(clip: Clip, kind: str, device: torch.device) -> nn.Module:
                 register_fsdp_forward_method(module, method)
     scalars = {parameter for parameter in clip.parameters() if parameter.ndim == 0}  # FSDP has no shards of one number
     fully_shard(clip, ignored_params=scalars)
-    for scalar in scalars:
+    for scalar in (each for each in scalars if each.requires_grad):
         scalar.register_post_accumulate_grad_hook(_average_gradient)  # type: ignore[no-untyped-call]
     return clip
 
@@ -119,8 +119,13 @@ def gather(own: Any) -> list[Any]:
 
 def any_of(own: bool, device: torch.device) -> bool:
     """Whether it is so in any process: they must stop at the same step."""
+    return bool(highest_of(own, device))
+
+
+def highest_of(own: int, device: torch.device) -> int:
+    """The highest number of any process."""
     if not dist.is_initialized():
         return own
-    flag = torch.tensor(float(own), device=device)
-    dist.all_reduce(flag, op=dist.ReduceOp.MAX)
-    return bool(cast(float, flag.item()))
+    number = torch.tensor(float(own), device=device)
+    dist.all_reduce(number, op=dist.ReduceOp.MAX)
+    return int(cast(float, number.item()))
