@@ -86,6 +86,8 @@ class _Line:
     def __init__(self, source: Source, one: Pass) -> None:
         self._source, self._pass = source, one
         self.epoch, self.position = 0, Position()
+        self._bad: Damaged | None = None  # the last example, where it was
+        self._is_all_bad = False  # whether the pass began at its beginning, and was bad up to here
         self._stream: Iterator[tuple[Example | Damaged, Position]] | None = None
 
     def seek(self, epoch: int, position: Position) -> None:
@@ -94,10 +96,15 @@ class _Line:
     def draw(self) -> Example | Damaged:
         for _ in range(2):
             if self._stream is None:
+                self._is_all_bad = not self.position
                 self._stream = self._source.stream(self._pass._replace(epoch=self.epoch), self.position)
             drawn = next(self._stream, None)
             if drawn is not None:
                 example, self.position = drawn
+                self._is_all_bad &= isinstance(example, Damaged)
+                self._bad = example if isinstance(example, Damaged) else None
                 return example
+            if self._is_all_bad and self._bad is not None:
+                raise DataError(f"no example of a source can be used; the last: {self._bad.key} {self._bad.reason}")
             self.seek(self.epoch + 1, ())
         raise DataError("a source has no example for this process; use fewer processes or more data")

@@ -7,6 +7,7 @@ the pass is three numbers: the group of shards, the window in it, the example in
 
 import itertools
 import json
+import os
 import subprocess
 import tarfile
 import tempfile
@@ -17,9 +18,10 @@ from typing import IO, Any, Self, cast
 
 import numpy as np
 
-from seesay.base.errors import DataError, InputError, SeesayError
+from seesay.base.errors import DataError, InputError
+from seesay.base.paths import find
 from seesay.data.braces import expand
-from seesay.data.remote import open_filesystem
+from seesay.data.remote import first_line, open_filesystem
 from seesay.data.source import Damaged, Example, Pass, Position
 from seesay.data.table import as_captions
 from seesay.inputs.pictures import PICTURE_SUFFIXES
@@ -47,10 +49,9 @@ class Tars:
 
     def __init__(self, pattern: str) -> None:
         self._shards = shards_of(pattern)
-        for shard in self._shards:
-            if "://" in shard and not shard.startswith("pipe:"):
-                open_filesystem(shard, "reading")
-                break  # the others are of the same kind
+        remote = (shard for shard in self._shards if "://" in shard and not shard.startswith("pipe:"))
+        for shard in {shard.partition("://")[0]: shard for shard in remote}.values():  # one of each kind says enough
+            open_filesystem(shard, "reading")
         missing = [shard for shard in self._shards if not _is_remote(shard) and not Path(shard).is_file()]
         if missing:
             more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
@@ -87,13 +88,10 @@ class Tars:
 
 def shards_of(pattern: str) -> list[str]:
     """Every shard that a pattern stands for; a path that is there as it is written is one, whatever is in its name."""
-    if _is_file(pattern):
-        return [str(Path(pattern).expanduser())]
-    found = []
-    for part in pattern.split("::"):
-        for shard in [part] if _is_file(part) else expand(part):
-            found.append(shard if _is_remote(shard) else str(Path(shard).expanduser()))
-    return found
+    if there := find(pattern):
+        return [str(there)]
+    parts = [[part] if find(part) else expand(part) for part in pattern.split("::")]
+    return [shard if _is_remote(shard) else os.path.expanduser(shard) for part in parts for shard in part]  # noqa: PTH111
 
 
 def is_tars(address: str) -> bool:
@@ -106,13 +104,6 @@ def is_tar_name(name: str) -> bool:
     return name.lower().endswith(TAR_SUFFIXES)
 
 
-def _is_file(path: str) -> bool:
-    try:
-        return Path(path).expanduser().is_file()
-    except (OSError, ValueError, RuntimeError):  # too long for a name, a null byte, a home of nobody
-        return False
-
-
 def _is_remote(shard: str) -> bool:
     return shard.startswith("pipe:") or "://" in shard
 
@@ -123,8 +114,8 @@ def _read_shard(shard: str) -> Iterator[Example | Damaged]:
         with _open(shard) as file, tarfile.open(fileobj=file, mode="r|*", tarinfo=_Member) as tar:
             for stem, members in itertools.groupby(_members(tar), key=lambda member: member[0]):
                 yield _example(f"{shard}/{stem}", {suffix: content for _, suffix, content in members})
-    except (tarfile.TarError, EOFError, OSError, subprocess.CalledProcessError) as error:
-        yield Damaged(shard, f"cannot be read to its end: {error}")
+    except Exception as error:  # whatever a file system, a network or a decoder raises is this shard's reason
+        yield Damaged(shard, f"cannot be read to its end: {first_line(error)}")
 
 
 class _Member(tarfile.TarInfo):
@@ -181,20 +172,39 @@ def _captions_of(facts: Any) -> tuple[str, ...]:
 @contextmanager
 def _open(shard: str) -> Iterator[IO[bytes]]:
     if shard.startswith("pipe:"):
-        command = shard.removeprefix("pipe:")  # the user's own, through a shell as WebDataset runs it
-        with subprocess.Popen(command, stdout=subprocess.PIPE, shell=True) as process:  # noqa: S602
-            assert process.stdout is not None
-            yield process.stdout
-            process.stdout.read()
-            if process.wait() != 0:
-                raise subprocess.CalledProcessError(process.returncode, command)
+        with _piped(shard.removeprefix("pipe:")) as file:
+            yield file
     elif "://" in shard:
-        try:
-            import fsspec
-        except ModuleNotFoundError as error:
-            raise MissingExtraError(f"reading {shard}", "train") from error
-        with fsspec.open(shard, "rb") as file:
+        files, path = open_filesystem(shard, "reading")
+        with files.open(path, "rb") as file:
             yield cast(IO[bytes], file)
     else:
         with Path(shard).open("rb") as file:
             yield file
+
+
+@contextmanager
+def _piped(command: str) -> Iterator[IO[bytes]]:
+    """What a command of the user's prints, through a shell as WebDataset runs it.
+
+    Raises:
+        InputError: it failed; which says more than that what it printed is no whole tar.
+    """
+    with (
+        tempfile.TemporaryFile() as said,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said, shell=True) as process,  # noqa: S602
+    ):
+        assert process.stdout is not None
+        try:
+            yield process.stdout
+            process.stdout.read()
+        except (tarfile.TarError, EOFError):
+            if process.stdout.read(1):
+                raise  # it goes on printing, so it did not fail
+            if process.wait() == 0:
+                raise
+        if code := process.wait():
+            said.seek(0)
+            lines = said.read().decode("utf-8", errors="replace").split("\n")
+            last = next((line.strip() for line in reversed(lines) if line.strip()), "nothing")
+            raise InputError(f"its command failed with exit code {code}; the last that it said: {last[:300]}")

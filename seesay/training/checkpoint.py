@@ -18,7 +18,8 @@ from typing import Any
 
 import torch
 
-from seesay.base.errors import DataError, MissingExtraError
+from seesay.base.errors import DataError
+from seesay.data.remote import first_line, open_filesystem
 
 logger = logging.getLogger("seesay.training")
 
@@ -95,7 +96,7 @@ class Checkpoints:
         try:
             content = dict(torch.load(io.BytesIO(self._place.read(name)), map_location="cpu", weights_only=True))
         except Exception as error:  # torch.load has no error of its own
-            return None, next(iter(str(error).splitlines()), type(error).__name__)
+            return None, first_line(error)
         for part in (content.get("model"), (content.get("average") or {}).get("model")):
             for weight, tensor in (part or {}).items():
                 if tensor.is_floating_point() and not torch.isfinite(tensor).all():
@@ -153,12 +154,8 @@ class _Remote:
     """An object store shows an object when all of it has arrived."""
 
     def __init__(self, address: str) -> None:
-        try:
-            import fsspec
-        except ModuleNotFoundError as error:
-            raise MissingExtraError(f"writing to {address}", "train") from error
         self._address = address.rstrip("/")
-        self._files, self._root = fsspec.core.url_to_fs(self._address)
+        self._files, self._root = open_filesystem(self._address, "writing to")
 
     def __str__(self) -> str:
         return self._address

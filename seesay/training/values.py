@@ -6,10 +6,10 @@ A field says which numbers it takes where it stands: `lr: Annotated[float, Range
 import json
 import math
 import types
-from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
 
 from seesay.base.errors import UsageError
+from seesay.base.paths import find
 
 
 class Range(NamedTuple):
@@ -108,23 +108,15 @@ def _parts(value: Any, path: str, *, is_text: bool) -> list[Any]:
     if isinstance(value, list):
         return value
     text = str(value)
-    if text.startswith("["):
-        try:
-            parts = json.loads(text)
-        except ValueError as error:
-            if not is_text or _is_there(text):  # a path may begin so too
-                return split(text) if not is_text else [text]
-            raise UsageError(f"{path} cannot be {text!r}; it is no JSON list: {error}") from None
-        if isinstance(parts, list):
-            return parts
-    return [text] if is_text and "," in text and _is_there(text) else split(text)
-
-
-def _is_there(text: str) -> bool:
+    if is_text and find(text):
+        return [text]
+    if not text.startswith("["):
+        return split(text)
     try:
-        return Path(text).expanduser().exists()
-    except (OSError, ValueError, RuntimeError):  # too long, a null byte, a home of nobody
-        return False
+        parts = json.loads(text)
+    except ValueError as error:
+        raise UsageError(f"{path} cannot be {_shown(value)}; it begins as a JSON list and is none: {error}") from None
+    return list(parts)
 
 
 def _wanted(kind: Any, ranges: list[Range]) -> str:
