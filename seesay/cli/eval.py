@@ -136,9 +136,9 @@ def _see(encoder: "BundleEncoder", on: Sequence[str], views: str) -> "BundleEnco
     Raises:
         UsageError: both kinds at once, or views that are no two numbers.
     """
-    from seesay.data.videos import is_video_address
+    from seesay.evaluation.datasets.address import is_of_videos
 
-    num_videos = sum(map(is_video_address, on))
+    num_videos = sum(map(is_of_videos, on))
     if not num_videos:
         return encoder
     if num_videos < len(on):

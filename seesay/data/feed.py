@@ -1,6 +1,6 @@
 """An endless line of examples out of one or more sources, with a cursor that says where it stands."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Sized
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,6 +29,9 @@ class Feed:
         size: how many processes.
         cursor: where to go on, from `Drawn.cursor`; None for the beginning.
 
+    Attributes:
+        num_examples: of one pass over all of them, in all processes; None where a source does not know.
+
     Raises:
         DataError: no source, a weight that is not positive, or a cursor of other sources or processes.
     """
@@ -47,6 +50,8 @@ class Feed:
         weights = np.array([weight for _, weight in sources], dtype=np.float64)
         self._shares = np.cumsum(weights / weights.sum())
         self._lines = [_Line(source, Pass(seed, 0, rank, size)) for source, _ in sources]
+        sizes = [len(source) if isinstance(source, Sized) else None for source, _ in sources]
+        self.num_examples = None if None in sizes else sum(size for size in sizes if size is not None)
         self._seed, self._rank, self._size = seed, rank, size
         self._number = 0
         if cursor is not None:

@@ -38,9 +38,8 @@ def open_filesystem(address: str, what: str) -> tuple[Any, str]:
     protocol = address.partition("://")[0]
     if protocol not in fsspec.available_protocols():
         near = difflib.get_close_matches(protocol, _PACKAGES, n=2, cutoff=0.5) or ["s3", "gs", "https"]
-        raise UsageError(
-            f"{address} cannot be used: nothing reads {protocol}://; did you mean {' or '.join(f'{one}://' for one in near)}?"
-        )
+        offer = " or ".join(f"{one}://" for one in near)
+        raise UsageError(f"{address} cannot be used: nothing reads {protocol}://; did you mean {offer}?")
     try:
         files, path = fsspec.core.url_to_fs(address)
     except ImportError as error:

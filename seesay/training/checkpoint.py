@@ -57,7 +57,7 @@ class Checkpoints:
         torch.save(dict(content), buffer)
         try:
             self._place.write(_name(step), buffer.getbuffer())
-            # later ones are damaged ones that were passed over: they count for none, and are written again when it is time
+            # later ones are damaged ones that were passed over: they count for none, and are written again in time
             known = [each for each in self.steps() if each <= step]
             for old in set(known) - {*known[-self._keep :], (self.best() or {}).get("step")}:
                 self._place.remove(_name(old))

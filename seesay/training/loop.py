@@ -28,6 +28,7 @@ from seesay.data.loader import Batch
 from seesay.encoders.bundle import Bundle
 from seesay.models.clip import Clip
 from seesay.training import wise
+from seesay.training.batches import BatchWatch
 from seesay.training.config import TrainConfig
 from seesay.training.losses.world import World
 from seesay.training.monitor import Monitor
@@ -69,8 +70,8 @@ def train(
     Raises:
         UsageError: the folder holds a run of another config; or the config asks for what does not go together.
         DataError: the data or a checkpoint cannot be read, or nothing can be written any more.
-        TrainingError: a loss or a gradient is not finite and `on_spike` is "stop", or so many in a row as `most_skipped`
-            says; the batches are written for inspection. Or the weights are not finite, or memory is full.
+        TrainingError: a loss or a gradient is not finite and `on_spike` is "stop", or as many in a row as `most_skipped`
+            allows; the batches are written for inspection. Or the weights are not finite, or memory is full.
     """
     try:
         return _train(config, run, evaluate, show)
@@ -124,11 +125,14 @@ class _Run:
         config, state = self.config, self.state
         state.train_mode()
         loader = open_loader(config, state.trainee, state.world, state.cursor)
+        watch = BatchWatch(config, loader.num_examples) if self.is_first else None
         saved = time.monotonic()
         with contextlib.closing(cast(Any, iter(loader))) as batches:
             for batch in itertools.islice(batches, max(0, config.steps - state.step)):
                 self._one_step(batch, loader.waited_s)
                 is_last = state.step == config.steps
+                if watch is not None:
+                    watch.see(batch, is_last=is_last)
                 if is_last and self.num_skipped:
                     self._look_at_more(batches)
                 is_time = self.is_first and time.monotonic() - saved > 60 * config.save.every_minutes
@@ -194,7 +198,7 @@ class _Run:
         state.step += 1
 
     def _judge(self, loss: float) -> int:
-        """What all processes make of the gradients that are there: numbers differ in their last bit, decisions may not."""
+        """What all processes make of their gradients: numbers differ in the last bit, decisions may not."""
         is_finite = math.isfinite(self.state.norm())
         if self.monitor.is_spike(loss) or not (is_finite or self.state.stepper.is_scaled()):
             own = _BAD
@@ -244,8 +248,8 @@ class _Run:
                 set_random_state(random, state.device)
                 return
         raise TrainingError(
-            f"the last {self.num_skipped} steps were left out, and the {most} batches after them would have been too: the "
-            f"weights are of no use, and were not saved. {_CURE}, in a new folder"
+            f"the last {self.num_skipped} steps were left out, and the {most} batches after them would have been too: "
+            f"the weights are of no use, and were not saved. {_CURE}, in a new folder"
         )
 
     def _save(self) -> None:

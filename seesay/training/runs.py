@@ -50,8 +50,6 @@ def check(config: TrainConfig, world: World) -> None:
         raise UsageError("data.captions=all makes several texts right for a picture: that takes loss=matching")
     check_videos(config)
     _check_start(config)
-    if config.loss != "sigmoid" and config.model.init_bias is not None:
-        raise UsageError(f"model.init_bias goes with loss=sigmoid; loss={config.loss} has no bias: leave it out")
 
 
 def _check_start(config: TrainConfig) -> None:
@@ -69,9 +67,9 @@ def _check_start(config: TrainConfig) -> None:
     wanted = [name for name, is_on in parts.items() if is_on]
     if wanted:
         raise UsageError(
-            f"{', '.join(wanted)} keep{'s' if len(wanted) == 1 else ''} weights of the model that a run starts from, and "
-            "none is named, so they would be random: name it with --set model.start=NAME (a name from `seesay models`, or "
-            "a model's folder)"
+            f"{' and '.join(wanted)} keep{'s' if len(wanted) == 1 else ''} weights of the model that a run starts from, "
+            "and none is named, so they would be random: name it with --set model.start=NAME (a name from `seesay "
+            "models`, or a model's folder)"
         )
 
 

@@ -3,7 +3,8 @@
     [NAME=]ADDRESS[#SPLIT]
 
 NAME says which published dataset it is, where the address does not show it: that settles templates, metric, and the
-names of classes that are only numbered. Any other name is the user's own, for the tables. SPLIT is `test` where there is one, else `val`.
+names of classes that are only numbered. Any other name is the user's own, for the tables. SPLIT is `test` where there
+is one, else `val`.
 """
 
 from collections.abc import Sequence

@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import functools
 import logging
 import os
 import re
@@ -97,8 +98,8 @@ def kind_of(asked: Asked) -> str:
     if path is None and "://" in place:
         return "tar" if is_tar_name(place) else "webdataset"
     if path is not None and path.is_dir():
-        is_tars = any(path.glob("*/nshards.txt")) or any(path.glob("*/*.tar")) or any(path.glob("*.tar"))
-        return "webdataset" if is_tars else "folder"
+        has_tars = any(path.glob("*/nshards.txt")) or any(path.glob("*/*.tar")) or any(path.glob("*.tar"))
+        return "webdataset" if has_tars else "folder"
     if path is not None and path.suffix.lower() in (*MANIFESTS, ".json"):
         return "manifest"
     if is_tars(place):
@@ -106,6 +107,11 @@ def kind_of(asked: Asked) -> str:
     known = f"a folder, a .tar, a manifest ({', '.join(MANIFESTS)}), an address with ://, or {HUGGINGFACE}org/name"
     what = "is no dataset that is known" if path is not None else "is not there"
     raise DataError(f"{place} {what}; name {known}; names of published ones: `seesay eval list`")
+
+
+def is_of_videos(address: str) -> bool:
+    """Whether an address, with or without NAME=, is of videos."""
+    return kind_of(read_address(address)) == "videos"
 
 
 def choose_split(there: list[str], asked: Asked) -> str:
@@ -148,6 +154,7 @@ def cache_folder() -> Path:
     return Path(named).expanduser() if named else Path(platformdirs.user_cache_dir("seesay"))
 
 
+@functools.cache  # or it would be said as often as an address is read
 def _called(name: str) -> tuple[Entry | None, str | None]:
     """The dataset of the catalog that has a name; else the name, as the user's own."""
     try:
