@@ -18,7 +18,7 @@ def find(text: str) -> Path | None:
     """The file or folder that a text names as it is written; None where nothing is there, or it can be no path."""
     try:
         path = Path(text).expanduser()
-        return path if path.exists() else None
+        return path if text and path.exists() else None
     except (OSError, ValueError, RuntimeError):  # too long for a name, a null byte, a home of nobody
         return None
 

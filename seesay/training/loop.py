@@ -70,8 +70,8 @@ def train(
     Raises:
         UsageError: the folder holds a run of another config; or the config asks for what does not go together.
         DataError: the data or a checkpoint cannot be read, or nothing can be written any more.
-        TrainingError: a loss or a gradient is not finite and `on_spike` is "stop", or as many in a row as `most_skipped`
-            allows; the batches are written for inspection. Or the weights are not finite, or memory is full.
+        TrainingError: a loss or a gradient is not finite and `on_spike` is "stop", or so many in a row are left out as
+            `most_skipped` allows; the batches are written for inspection. Or the weights are not finite, or memory is full.
     """
     try:
         return _train(config, run, evaluate, show)

@@ -66,10 +66,10 @@ def _check_start(config: TrainConfig) -> None:
     }
     wanted = [name for name, is_on in parts.items() if is_on]
     if wanted:
+        keep = "keeps" if len(wanted) == 1 else "keep"
         raise UsageError(
-            f"{' and '.join(wanted)} keep{'s' if len(wanted) == 1 else ''} weights of the model that a run starts from, "
-            "and none is named, so they would be random: name it with --set model.start=NAME (a name from `seesay "
-            "models`, or a model's folder)"
+            f"{' and '.join(wanted)} {keep} weights of the model that a run starts from, and none is named, so they would "
+            "be random: name it with --set model.start=NAME (a name from `seesay models`, or a model's folder)"
         )
 
 

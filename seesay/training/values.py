@@ -23,7 +23,7 @@ class Range(NamedTuple):
     def __contains__(self, value: object) -> bool:
         """Whether a number is one of them."""
         assert isinstance(value, int | float)
-        return math.isfinite(value) and self.low <= value <= self.high and value not in self.without
+        return self.low <= value <= self.high and value not in self.without
 
     def __str__(self) -> str:
         """`from 0 to 1 (not 1)`."""
