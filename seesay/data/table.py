@@ -143,7 +143,7 @@ def _read_csv(path: Path) -> Iterator[Mapping[str, Any]]:
                     raise DataError(_uneven(path, reader.line_num, row, len(reader.fieldnames or ())))
                 yield row
         except csv.Error as error:
-            raise DataError(f"{path}:{reader.line_num} cannot be read: {error}") from error
+            raise DataError(f"{path}:{reader.reader.line_num} cannot be read: {error}") from error
 
 
 def _uneven(path: Path, line: int, row: Mapping[Any, Any], expected: int) -> str:
