@@ -53,5 +53,6 @@ def open_filesystem(address: str, what: str) -> tuple[Any, str]:
 
 
 def first_line(error: BaseException) -> str:
-    """What an error says, in a line."""
-    return next(iter(str(error).splitlines()), "") or type(error).__name__
+    """What an error says, in a line, and what it came from: fsspec's says no more than the address at times."""
+    said = next(iter(str(error).splitlines()), "") or type(error).__name__
+    return said if error.__cause__ is None else f"{said}: {first_line(error.__cause__)}"

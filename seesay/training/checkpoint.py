@@ -7,12 +7,13 @@ A checkpoint is written to a file beside its own, synced, and renamed: a power c
 """
 
 import contextlib
+import errno
 import io
 import json
 import logging
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,7 @@ class Checkpoints:
         except OSError as error:
             raise DataError(
                 f"the checkpoint of step {step} cannot be written to {self._place}: {error}; earlier ones are as they "
-                "were: make room, and run it again to go on from the last"
+                f"were: {cure_of(error)}, and run it again to go on from the last"
             ) from error
 
     def read(self, step: int | None = None) -> dict[str, Any] | None:
@@ -114,6 +115,11 @@ class Checkpoints:
         self._place.write(BEST, json.dumps({"step": step, "name": name, "value": value}).encode())
 
 
+def cure_of(error: OSError) -> str:
+    """What to do about a file that cannot be written, as the start of a sentence."""
+    return "make room" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "mend that"
+
+
 class _Folder:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -161,19 +167,32 @@ class _Remote:
         return self._address
 
     def names(self) -> list[str]:
-        if not self._files.exists(self._root):
-            return []
-        return [str(path).rsplit("/", 1)[-1] for path in self._files.ls(self._root, detail=False, refresh=True)]
+        with self._reached():
+            if not self._files.exists(self._root):
+                return []
+            return [str(path).rsplit("/", 1)[-1] for path in self._files.ls(self._root, detail=False, refresh=True)]
 
     def read(self, name: str) -> bytes:
-        return bytes(self._files.cat_file(f"{self._root}/{name}"))
+        with self._reached():
+            return bytes(self._files.cat_file(f"{self._root}/{name}"))
 
     def write(self, name: str, content: bytes | memoryview) -> None:
-        self._files.makedirs(self._root, exist_ok=True)
-        self._files.pipe_file(f"{self._root}/{name}", bytes(content))
+        with self._reached():
+            self._files.makedirs(self._root, exist_ok=True)
+            self._files.pipe_file(f"{self._root}/{name}", bytes(content))
 
     def remove(self, name: str) -> None:
-        self._files.rm_file(f"{self._root}/{name}")
+        with self._reached():
+            self._files.rm_file(f"{self._root}/{name}")
+
+    @contextlib.contextmanager
+    def _reached(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError:
+            raise
+        except Exception as error:  # every file system has errors of its own: no credentials, no way to write
+            raise OSError(f"{self._address}: {type(error).__name__}: {first_line(error)}") from error
 
 
 def _name(step: int) -> str:

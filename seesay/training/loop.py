@@ -10,7 +10,6 @@ same to the last bit as if it had never stopped.
 """
 
 import contextlib
-import errno
 import itertools
 import logging
 import math
@@ -29,6 +28,7 @@ from seesay.encoders.bundle import Bundle
 from seesay.models.clip import Clip
 from seesay.training import wise
 from seesay.training.batches import BatchWatch
+from seesay.training.checkpoint import cure_of
 from seesay.training.config import TrainConfig
 from seesay.training.losses.world import World
 from seesay.training.monitor import Monitor
@@ -71,16 +71,16 @@ def train(
         UsageError: the folder holds a run of another config; or the config asks for what does not go together.
         DataError: the data or a checkpoint cannot be read, or nothing can be written any more.
         TrainingError: a loss or a gradient is not finite and `on_spike` is "stop", or so many in a row are left out as
-            `most_skipped` allows; the batches are written for inspection. Or the weights are not finite, or memory is full.
+            `most_skipped` allows; the batches are written for inspection. Or the weights are not finite, or memory is
+            full.
     """
     try:
         return _train(config, run, evaluate, show)
     except OSError as error:
-        is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         where = f" ({error.filename})" if error.filename else ""
         raise DataError(
             f"the run in {run} stopped: {error.strerror or error}{where}; its checkpoints are as they were: "
-            f"{'make room' if is_full else 'mend that'}, and run it again to go on from the last"
+            f"{cure_of(error)}, and run it again to go on from the last"
         ) from error
     except torch.OutOfMemoryError as error:
         raise TrainingError(

@@ -20,6 +20,7 @@ from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
 from torch.distributed.tensor import DTensor
 from torch.nn.parallel import DistributedDataParallel
 
+from seesay.base.errors import UsageError
 from seesay.encoders.torch import best_device, open_device
 from seesay.models.clip import Clip
 from seesay.models.resnet import Bottleneck
@@ -40,6 +41,8 @@ def joined(name: str = "") -> Iterator[torch.device]:
         UsageError: there is no such device.
     """
     device = open_device(name or best_device())
+    if device.type == "meta":
+        raise UsageError("device=meta holds no numbers, so nothing is learned on it; name cpu, cuda or mps")
     is_cuda = device.type == "cuda"
     if is_cuda and ":" not in name:
         device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))

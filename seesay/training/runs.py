@@ -68,8 +68,8 @@ def _check_start(config: TrainConfig) -> None:
     if wanted:
         keep = "keeps" if len(wanted) == 1 else "keep"
         raise UsageError(
-            f"{' and '.join(wanted)} {keep} weights of the model that a run starts from, and none is named, so they would "
-            "be random: name it with --set model.start=NAME (a name from `seesay models`, or a model's folder)"
+            f"{' and '.join(wanted)} {keep} weights of the model that a run starts from, and none is named, so they "
+            "would be random: name it with --set model.start=NAME (a name from `seesay models`, or a model's folder)"
         )
 
 
@@ -81,7 +81,12 @@ def claim(run: Path, config: TrainConfig) -> None:
     """
     path = run / CONFIG
     if not path.exists() or not _has_begun(run, path, config):
-        run.mkdir(parents=True, exist_ok=True)
+        try:
+            run.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(
+                f"{run} cannot be the folder of a run: {error.strerror}; name another with --out"
+            ) from error
         if path.exists() and path.read_bytes() != to_json(config).encode():
             (run / LOG).unlink(missing_ok=True)  # of steps that another config made, and that are nowhere any more
         write_atomically(path, to_json(config).encode())

@@ -86,6 +86,8 @@ def split(text: str) -> list[str]:
 
 def _one(kind: Any, value: Any) -> Any:
     text = str(value)
+    if "\0" in text:  # no path and no name can hold it
+        raise ValueError(text)
     if kind is bool:
         return {"true": True, "1": True, "false": False, "0": False}[text.lower()]
     if kind in (int, float, str):
