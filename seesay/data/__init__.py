@@ -39,7 +39,7 @@ def open_source(address: str) -> "Source":
         return resolve(SOURCES, "folder", kind="source")(path)  # type: ignore[no-any-return]
     if path is not None and path.suffix.lower() in MANIFESTS:
         return resolve(SOURCES, "manifest", kind="source")(path)  # type: ignore[no-any-return]
-    if path is None and is_video_address(address):
+    if is_video_address(address):
         return resolve(SOURCES, "videos", kind="source")(address)  # type: ignore[no-any-return]
     if is_tars(address):
         return resolve(SOURCES, "tars", kind="source")(address)  # type: ignore[no-any-return]

@@ -24,7 +24,7 @@ from seesay.training.videos import check_videos, clip_reader
 CONFIG = "config.json"
 MODEL = "model"
 _FREE = (
-    *("save.", "log_every", "evaluate_every", "on_spike", "most_skipped"),
+    *("save.", "log_every", "evaluate_every", "on_spike", "most_skipped", "is_trial"),
     *("data.threads", "data.most_bad", "trackers", "parallel"),
 )
 """Settings that a run may go on with other values of: they change none of its numbers."""

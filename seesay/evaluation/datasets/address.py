@@ -70,7 +70,7 @@ def read_address(address: str, *, with_train: bool = False) -> Asked:
     if (named := _NAMED.fullmatch(address)) and not find(address):
         place = named[2]
         entry, name = _called(named[1])
-    if is_video_address(place) and not find(place):
+    if is_video_address(place):
         place, _, part = place.partition("#")
         return Asked(place=place, split=part or None, entry=entry, with_train=with_train, name=name)
     split = None
@@ -91,7 +91,7 @@ def kind_of(asked: Asked) -> str:
         DataError: there is nothing, or nothing of a known kind.
     """
     place, path = asked.place, find(asked.place)
-    if path is None and is_video_address(place):
+    if is_video_address(place):
         return "videos"
     if path is None and place.startswith(HUGGINGFACE):
         return "huggingface"
