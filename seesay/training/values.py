@@ -81,6 +81,8 @@ def split(text: str) -> list[str]:
             parts.append("")
         else:
             parts[-1] += letter
+    if depth:  # a brace that is never closed is a letter of a name
+        parts = text.split(",")
     return [part.strip() for part in parts] if text else []
 
 

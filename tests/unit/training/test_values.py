@@ -117,6 +117,7 @@ def test_commas_stand_between_sources_unless_within_braces_or_a_list():
         return override(TrainConfig(), [f"data.sources={text}"]).data.sources
 
     assert split("a-{0,{1,2}}.tar, b,c{d}") == ["a-{0,{1,2}}.tar", "b", "c{d}"]
+    assert split("a{0,b") == ["a{0", "b"]
     assert sources("a,b") == ("a", "b")
     assert sources('["a, b/train.csv", " c "]') == ("a, b/train.csv", " c ")
     assert sources("") == ()
