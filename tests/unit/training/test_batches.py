@@ -67,7 +67,7 @@ def test_a_run_looks_at_its_batches_and_matching_knows_equal_captions(tmp_path, 
     for number in range(6):
         Image.new("RGB", (40, 40), (40 * number, 90, 90)).save(tmp_path / f"{number}.png")
         (tmp_path / f"{number}.txt").write_text("a thing")
-    text = variants.text(64, 2, context_length=16)
+    text = variants.text(64, 1, context_length=16)
     model = variants.clip(32, variants.vit(32, 16, 64, 2, 1), text)
     monkeypatch.setattr("seesay.training.trainee.TINY", {"tiny": variants.Variant(model=model, family="clip")})
     monkeypatch.setattr("seesay.training.loop.write_trainee", lambda trainee, folder: None)

@@ -17,10 +17,11 @@ from seesay.training.config import DataConfig, ModelConfig, OptimConfig, SaveCon
 from seesay.training.loop import train
 from seesay.training.monitor import Monitor, read_log
 from seesay.training.runs import claim
+from seesay.training.state import State
 from seesay.training.step import Stepper
 from seesay.training.trainee import dress, open_trainee
 
-TEXT = variants.text(64, 2, context_length=16)
+TEXT = variants.text(64, 1, context_length=16)
 NANO = {
     "tiny": variants.clip(32, variants.vit(32, 16, 64, 2, 1), TEXT),
     "tiny-resnet": variants.clip(32, variants.resnet(32, 8, (1, 1, 1, 1)), TEXT),
@@ -146,6 +147,30 @@ def test_nothing_is_written_of_weights_that_only_the_last_step_made_bad(pair_fol
         train(config_of(pair_folder, "steps=1"), tmp_path / "run")
     assert steps_of(tmp_path / "run") == []
     assert not (tmp_path / "run" / "model").exists()
+
+
+def test_gone_on_from_a_checkpoint_the_same_steps_are_left_out(pair_folder, tmp_path, monkeypatch):
+    gradients = State.gradients
+
+    def spoiled(self, batch):
+        loss = gradients(self, batch)
+        return with_nan_gradient(self.stepper, loss) if any(key.endswith("03.png") for key in batch.keys) else loss
+
+    monkeypatch.setattr(State, "gradients", spoiled)
+    settings = ("on_spike=skip", "optim.ema=0.9", "save.every_steps=5", "steps=10")
+    config, run = config_of(pair_folder, *settings), tmp_path / "run"
+    train(config, run)
+    bad = [line["step"] for line in read_log(run) if "left_out" in line]
+    assert bad == [bad[0], bad[0] + 6]  # once a pass
+    assert bad[1] > 5
+    straight = Checkpoints(run / "checkpoints").read()
+    (run / "checkpoints" / "step-00000010.pt").unlink()
+    train(config, run)
+    assert steps_of(run) == [5, 10]
+    resumed = Checkpoints(run / "checkpoints").read()
+    for part in ("model", "average"):
+        one, other = (each[part] if part == "model" else each[part]["model"] for each in (resumed, straight))
+        assert all(torch.equal(tensor, other[name]) for name, tensor in one.items())
 
 
 @pytest.mark.parametrize(("bad", "is_kept"), [({8}, True), ({7, 8, 9, 10, 11, 12}, False)])

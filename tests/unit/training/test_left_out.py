@@ -43,7 +43,7 @@ RUNS = {  # settings, and the steps whose gradient is bad in the second process
 
 def take_part(rank, ports, folder):
     torch.set_num_threads(1)
-    model = variants.clip(32, variants.vit(32, 16, 64, 2, 1), variants.text(64, 2, context_length=16))
+    model = variants.clip(32, variants.vit(32, 16, 64, 2, 1), variants.text(64, 1, context_length=16))
     trainee.TINY["tiny"] = variants.Variant(model=model, family="clip")
     loop.write_trainee = lambda trainee, folder: folder.mkdir()
     os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2", "MASTER_ADDR": "localhost"}
