@@ -23,6 +23,15 @@ def default_library() -> Path:
     return Path(named).expanduser() if named else Path(platformdirs.user_data_dir("seesay")) / "library"
 
 
+def find(text: str) -> Path | None:
+    """The file or folder that a text names as it is written; None where nothing is there, or it can be no path."""
+    try:
+        path = Path(text).expanduser()
+        return path if text and path.exists() else None
+    except (OSError, ValueError, RuntimeError):  # too long for a name, a null byte, a home of nobody
+        return None
+
+
 def show(path: str | bytes) -> str:
     r"""A path, or text that may hold one, as text that every encoding and JSON can hold.
 

@@ -63,15 +63,14 @@ def evaluate(
     if model == LIST and not on:
         list_datasets(as_json=as_json)
         return
-    from seesay.evaluation.datasets import open_dataset
+    from seesay.evaluation.datasets import open_datasets
     from seesay.evaluation.report import compare, make_folder, make_rows, write_report
     from seesay.evaluation.run import DEFAULT_TASKS
 
     if not on:
         raise UsageError("name what to evaluate on with --on DATASET; the known ones: `seesay eval list`")
     tasks = tuple(task or DEFAULT_TASKS)
-    datasets = [open_dataset(address, with_train=_trains(tasks)) for address in on]
-    _check_names(datasets, on)
+    datasets = open_datasets(on, with_train=_trains(tasks))
     options: dict[str, Any] = {"prompts": read_prompts(templates)} if templates else {}
     if points is not None:
         options["points"] = points
@@ -137,9 +136,9 @@ def _see(encoder: "BundleEncoder", on: Sequence[str], views: str) -> "BundleEnco
     Raises:
         UsageError: both kinds at once, or views that are no two numbers.
     """
-    from seesay.data.videos import is_video_address
+    from seesay.evaluation.datasets.address import is_of_videos
 
-    num_videos = sum(map(is_video_address, on))
+    num_videos = sum(map(is_of_videos, on))
     if not num_videos:
         return encoder
     if num_videos < len(on):
@@ -181,14 +180,6 @@ def _trains(tasks: Sequence[str]) -> bool:
     from seesay.evaluation import NEEDS
 
     return any("train" in NEEDS.get(task, ()) for task in tasks)
-
-
-def _check_names(datasets: "Sequence[Dataset]", addresses: Sequence[str]) -> None:
-    names = [dataset.name for dataset in datasets]
-    for name in names:
-        if names.count(name) > 1:
-            twice = [address for address, other in zip(addresses, names, strict=True) if other == name]
-            raise UsageError(f"{' and '.join(twice)} are both {name}; evaluate them one after the other")
 
 
 def _print(rows: "Sequence[Row]", differences: "Sequence[tuple[Result, Difference]]", *, as_json: bool) -> None:

@@ -11,9 +11,9 @@ from seesay.base.errors import DataError, InputError, UsageError
 from seesay.cli.console import say
 from seesay.data import open_source
 from seesay.data.source import Example, Pass
-from seesay.data.videos import is_video_address
 from seesay.evaluation.adapters import Wrapped
 from seesay.evaluation.datasets import open_dataset
+from seesay.evaluation.datasets.address import is_of_videos
 from seesay.evaluation.retrieval import recall
 from seesay.evaluation.run import evaluate as evaluate_on
 from seesay.inputs.transform import ImageTransform, load_pixels
@@ -88,7 +88,7 @@ def zero_shot_on(address: str) -> "Evaluate":
             scale=model.scale,
             read=ImageTransform(trainee.bundle.image),
         )
-        if is_video_address(address):
+        if is_of_videos(address):
             if not isinstance(clip, VideoClip):
                 raise UsageError(f"{address} is of videos, and this run is on pictures; set model.video.num_frames")
             wrapped = dataclasses.replace(wrapped, open=videos.reader(clip, trainee), read=lambda clip: clip)

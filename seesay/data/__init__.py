@@ -20,28 +20,34 @@ SOURCES: dict[str, str] = {
 def open_source(address: str) -> "Source":
     """A folder of pairs, a manifest (.csv, .tsv, .jsonl, .parquet), WebDataset tars, or `LAYOUT:PATH[#PART]` videos.
 
+    What is there under the address as it is written comes first, whatever stands in its name. Else it is videos, or
+    shards where every name of the pattern ends as a tar's (see `tars.TAR_SUFFIXES`), or is a pipe or has ://.
+
     Raises:
         DataError: there is nothing of the kind, or it cannot be read.
+        UsageError: nothing that is installed reads such an address.
     """
-    from pathlib import Path
-
     from seesay.base.errors import DataError
+    from seesay.base.paths import find
     from seesay.base.tables import resolve
     from seesay.data.table import MANIFESTS
+    from seesay.data.tars import TAR_SUFFIXES, is_tars
     from seesay.data.videos import is_video_address
 
+    path = find(address)
+    if path is not None and path.is_dir():
+        return resolve(SOURCES, "folder", kind="source")(path)  # type: ignore[no-any-return]
+    if path is not None and path.suffix.lower() in MANIFESTS:
+        return resolve(SOURCES, "manifest", kind="source")(path)  # type: ignore[no-any-return]
     if is_video_address(address):
         return resolve(SOURCES, "videos", kind="source")(address)  # type: ignore[no-any-return]
-    path = Path(address).expanduser()
     if not address:
         raise DataError("the address of a source is empty; the current folder is `.`")
-    if address.startswith("pipe:") or "://" in address or ".tar" in address:
+    if is_tars(address):
         return resolve(SOURCES, "tars", kind="source")(address)  # type: ignore[no-any-return]
-    if path.is_dir():
-        return resolve(SOURCES, "folder", kind="source")(path)  # type: ignore[no-any-return]
-    if path.suffix.lower() in MANIFESTS:
-        return resolve(SOURCES, "manifest", kind="source")(path)  # type: ignore[no-any-return]
-    what = "is no source that is known" if path.exists() else "is not there"
+    what = "is not there" if path is None else "is no source that is known"
+    cure = "; of a tar that zstd packed, name what unpacks it: pipe:zstd -dc FILE" if address.endswith(".zst") else ""
     raise DataError(
-        f"{address} {what}; name a folder of pairs, {', '.join(MANIFESTS)}, or tars such as a-{{00..15}}.tar"
+        f"{address} {what}; name a folder of pairs, a table ({', '.join(MANIFESTS)}), or tars such as a-{{00..15}}.tar "
+        f"({', '.join(TAR_SUFFIXES)}){cure}"
     )

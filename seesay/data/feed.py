@@ -1,6 +1,6 @@
 """An endless line of examples out of one or more sources, with a cursor that says where it stands."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Sized
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,6 +29,9 @@ class Feed:
         size: how many processes.
         cursor: where to go on, from `Drawn.cursor`; None for the beginning.
 
+    Attributes:
+        num_examples: of one pass over all of them, in all processes; None where a source does not know.
+
     Raises:
         DataError: no source, a weight that is not positive, or a cursor of other sources or processes.
     """
@@ -47,6 +50,8 @@ class Feed:
         weights = np.array([weight for _, weight in sources], dtype=np.float64)
         self._shares = np.cumsum(weights / weights.sum())
         self._lines = [_Line(source, Pass(seed, 0, rank, size)) for source, _ in sources]
+        sizes = [len(source) if isinstance(source, Sized) else None for source, _ in sources]
+        self.num_examples = None if None in sizes else sum(size for size in sizes if size is not None)
         self._seed, self._rank, self._size = seed, rank, size
         self._number = 0
         if cursor is not None:
@@ -86,6 +91,8 @@ class _Line:
     def __init__(self, source: Source, one: Pass) -> None:
         self._source, self._pass = source, one
         self.epoch, self.position = 0, Position()
+        self._bad: Damaged | None = None  # the last example, where it was
+        self._is_all_bad = False  # whether the pass began at its beginning, and was bad up to here
         self._stream: Iterator[tuple[Example | Damaged, Position]] | None = None
 
     def seek(self, epoch: int, position: Position) -> None:
@@ -94,10 +101,15 @@ class _Line:
     def draw(self) -> Example | Damaged:
         for _ in range(2):
             if self._stream is None:
+                self._is_all_bad = not self.position
                 self._stream = self._source.stream(self._pass._replace(epoch=self.epoch), self.position)
             drawn = next(self._stream, None)
             if drawn is not None:
                 example, self.position = drawn
+                self._is_all_bad &= isinstance(example, Damaged)
+                self._bad = example if isinstance(example, Damaged) else None
                 return example
+            if self._is_all_bad and self._bad is not None:
+                raise DataError(f"no example of a source can be used; the last: {self._bad.key} {self._bad.reason}")
             self.seek(self.epoch + 1, ())
         raise DataError("a source has no example for this process; use fewer processes or more data")

@@ -111,6 +111,11 @@ class Loader:
         self.num_bad, self._num_seen = counts
         self.waited_s = 0.0
 
+    @property
+    def num_examples(self) -> int | None:
+        """Of one pass over the sources, in all processes; None where they do not know."""
+        return self._feed.num_examples
+
     def __iter__(self) -> Iterator[Batch]:
         """Batches, made up to two ahead; close the iterator to stop its threads.
 
@@ -224,7 +229,9 @@ def _prepare(drawn: Drawn, how: Preparation) -> _Sample | Damaged:
         pixels = _read_picture(example.image, how, random) if how.read is None else how.read(example.image, random)
     except InputError as error:
         return Damaged(example.key, str(error))
-    group = number_of(example.group if example.group is not None else example.key)
+    # pictures of which the same is said match each other's captions; several captions are held together by a picture
+    own = captions[0].lower() if how.captions == "one" else example.key
+    group = number_of(own if example.group is None else example.group)
     numbers = {label: number_of(label) for label in example.labels}
     groups = tuple(numbers[example.labels[place]] if numbers else group for place in chosen)
     return _Sample(pixels, rows, captions, group, groups, tuple(numbers.values()), example.key, drawn.cursor)

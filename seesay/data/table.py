@@ -6,6 +6,7 @@ a row each), and rows of one picture are one example with several captions. A co
 each other. A folder holds pictures, each beside a text of the same stem with a caption a line.
 """
 
+import codecs
 import csv
 import itertools
 import json
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from seesay.base.errors import DataError, MissingExtraError, reason
-from seesay.base.texts import open_text, read_text
+from seesay.base.texts import encoding_of, open_text, read_text
 from seesay.data.source import Damaged, Example, Pass, Position
 from seesay.inputs.pictures import PICTURE_SUFFIXES
 
@@ -136,18 +137,47 @@ def _clean(captions: Iterable[Any]) -> tuple[str, ...]:
 
 def _read_csv(path: Path) -> Iterator[Mapping[str, Any]]:
     with open_text(path) as file:
-        yield from csv.DictReader(file, delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
+        reader = csv.DictReader(file, delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
+        try:
+            for row in reader:
+                if None in row or None in row.values():  # how csv marks what is too much, and what is missing
+                    raise DataError(_uneven(path, reader.line_num, row, len(reader.fieldnames or ())))
+                yield row
+        except csv.Error as error:
+            raise DataError(f"{path}:{reader.reader.line_num} cannot be read: {reason(error)}") from error
+
+
+def _uneven(path: Path, line: int, row: Mapping[Any, Any], expected: int) -> str:
+    got = sum(value is not None for name, value in row.items() if name is not None) + len(row.get(None) or ())
+    cure = 'put quotes around a text that has one in it: "a dog, running"' if got > expected else "is it cut short?"
+    what = "tab" if path.suffix.lower() == ".tsv" else "comma"
+    return f"{path}:{line} has {got} columns, and the first line names {expected}; they end at a {what}: {cure}"
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    """Lines in UTF-8, with their ends; as they are in the file where it is in UTF-8, so that a cut letter shows."""
+    with path.open("rb") as file:
+        encoding = encoding_of(file.read(4))
+        file.seek(0)
+        if encoding == "utf-8-sig":
+            yield from file
+            return
+    with open_text(path) as text:
+        yield from (line.encode() for line in text)
 
 
 def _read_jsonl(path: Path) -> Iterator[Mapping[str, Any]]:
-    with open_text(path) as file:
-        for number, line in enumerate(file, 1):
-            if not line.strip():
-                continue
-            record = json.loads(line)
-            if not isinstance(record, dict):
-                raise DataError(f"{path}:{number} is no object but {type(record).__name__}")
-            yield record
+    for number, line in enumerate(_lines(path), 1):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line.removeprefix(codecs.BOM_UTF8) if number == 1 else line)
+        except ValueError as error:  # also of bytes that are no text
+            cut = "" if line.endswith(b"\n") else ", and the file ends within it: it was cut short"
+            raise DataError(f"{path}:{number} is no JSON{cut}: {error}") from error
+        if not isinstance(record, dict):
+            raise DataError(f"{path}:{number} is no object but {type(record).__name__}")
+        yield record
 
 
 def _read_parquet(path: Path, *, all_columns: bool = False) -> Iterator[Mapping[str, Any]]:

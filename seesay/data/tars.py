@@ -7,9 +7,10 @@ the pass is three numbers: the group of shards, the window in it, the example in
 
 import itertools
 import json
-import re
+import os
 import subprocess
 import tarfile
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,8 +18,11 @@ from typing import IO, Any, Self, cast
 
 import numpy as np
 
-from seesay.base.errors import DataError, MissingExtraError, reason
+from seesay.base.errors import DataError, InputError, reason
+from seesay.base.paths import find
 from seesay.base.texts import decode_text
+from seesay.data.braces import expand
+from seesay.data.remote import first_line, open_filesystem
 from seesay.data.source import Damaged, Example, Pass, Position
 from seesay.data.table import as_captions
 from seesay.inputs.pictures import PICTURE_SUFFIXES
@@ -27,8 +31,9 @@ OPEN_SHARDS = 4
 """Shards that are mixed with each other."""
 WINDOW = 256
 """Examples that a window takes of each open shard; with pictures of 100 kB, 100 MB in all."""
+TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
+"""Ends of names that are shards; of the others Python's tarfile knows no way to read them as a stream."""
 _TEXT_SUFFIXES = (".txt", ".caption", ".text")
-_RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
 _CAPTION_KEYS = ("captions", "caption", "text", "title")
 
 
@@ -36,14 +41,18 @@ class Tars:
     """Shards by path, `s3://` and other fsspec address, or `pipe:command`.
 
     Args:
-        pattern: one or more of those, with `{0000..0127}` for a range and `{a,b}` for a choice; `::` stands between.
+        pattern: one or more of those, with patterns such as `{0000..0127}` (see `braces`); `::` stands between.
 
     Raises:
         DataError: a local shard is not there; the first are named.
+        UsageError: nothing that is installed reads such an address.
     """
 
     def __init__(self, pattern: str) -> None:
-        self._shards = [shard for part in pattern.split("::") for shard in expand(part)]
+        self._shards = shards_of(pattern)
+        remote = (shard for shard in self._shards if "://" in shard and not shard.startswith("pipe:"))
+        for shard in {shard.partition("://")[0]: shard for shard in remote}.values():  # one of each kind says enough
+            open_filesystem(shard, "reading")
         missing = [shard for shard in self._shards if not _is_remote(shard) and not Path(shard).is_file()]
         if missing:
             more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
@@ -78,25 +87,22 @@ class Tars:
             window = done = 0
 
 
-def expand(pattern: str) -> list[str]:
-    """`a-{00..02}.tar` as its three names; `{x,y}` as its two; any number of each.
+def shards_of(pattern: str) -> list[str]:
+    """Every shard that a pattern stands for; a path that is there as it is written is one, whatever is in its name."""
+    if there := find(pattern):
+        return [str(there)]
+    parts = [[part] if find(part) else expand(part) for part in pattern.split("::")]
+    return [shard if _is_remote(shard) else os.path.expanduser(shard) for part in parts for shard in part]  # noqa: PTH111
 
-    Raises:
-        DataError: a brace that is never closed.
-    """
-    begin = pattern.find("{")
-    if begin < 0:
-        return [pattern]
-    end = pattern.find("}", begin)
-    if end < 0:
-        raise DataError(f"{pattern} has a brace that is never closed")
-    inside = pattern[begin : end + 1]
-    if match := _RANGE.fullmatch(inside):
-        first, last = match.groups()
-        choices = [str(number).zfill(len(first)) for number in range(int(first), int(last) + 1)]
-    else:
-        choices = inside[1:-1].split(",")
-    return [pattern[:begin] + choice + rest for choice in choices for rest in expand(pattern[end + 1 :])]
+
+def is_tars(address: str) -> bool:
+    """Whether an address means shards: pipes, addresses with ://, and names that end as tars do."""
+    return all(_is_remote(part) or is_tar_name(part) for part in shards_of(address))
+
+
+def is_tar_name(name: str) -> bool:
+    """Whether a name ends as a tar's."""
+    return name.lower().endswith(TAR_SUFFIXES)
 
 
 def _is_remote(shard: str) -> bool:
@@ -109,8 +115,8 @@ def _read_shard(shard: str) -> Iterator[Example | Damaged]:
         with _open(shard) as file, tarfile.open(fileobj=file, mode="r|*", tarinfo=_Member) as tar:
             for stem, members in itertools.groupby(_members(tar), key=lambda member: member[0]):
                 yield _example(f"{shard}/{stem}", {suffix: content for _, suffix, content in members})
-    except (tarfile.TarError, EOFError, OSError, subprocess.CalledProcessError) as error:
-        yield Damaged(shard, f"cannot be read to its end: {reason(error)}")
+    except Exception as error:  # whatever a file system, a network or a decoder raises is this shard's reason
+        yield Damaged(shard, f"cannot be read to its end: {first_line(error)}")
 
 
 class _Member(tarfile.TarInfo):
@@ -167,20 +173,39 @@ def _captions_of(facts: Any) -> tuple[str, ...]:
 @contextmanager
 def _open(shard: str) -> Iterator[IO[bytes]]:
     if shard.startswith("pipe:"):
-        command = shard.removeprefix("pipe:")  # the user's own, through a shell as WebDataset runs it
-        with subprocess.Popen(command, stdout=subprocess.PIPE, shell=True) as process:  # noqa: S602
-            assert process.stdout is not None
-            yield process.stdout
-            process.stdout.read()
-            if process.wait() != 0:
-                raise subprocess.CalledProcessError(process.returncode, command)
+        with _piped(shard.removeprefix("pipe:")) as file:
+            yield file
     elif "://" in shard:
-        try:
-            import fsspec
-        except ModuleNotFoundError as error:
-            raise MissingExtraError(f"reading {shard}", "train") from error
-        with fsspec.open(shard, "rb") as file:
+        files, path = open_filesystem(shard, "reading")
+        with files.open(path, "rb") as file:
             yield cast(IO[bytes], file)
     else:
         with Path(shard).open("rb") as file:
             yield file
+
+
+@contextmanager
+def _piped(command: str) -> Iterator[IO[bytes]]:
+    """What a command of the user's prints, through a shell as WebDataset runs it.
+
+    Raises:
+        InputError: it failed; which says more than that what it printed is no whole tar.
+    """
+    with (
+        tempfile.TemporaryFile() as said,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said, shell=True) as process,  # noqa: S602
+    ):
+        assert process.stdout is not None
+        try:
+            yield process.stdout
+            process.stdout.read()
+        except (tarfile.TarError, EOFError):
+            if process.stdout.read(1):
+                raise  # it goes on printing, so it did not fail
+            if process.wait() == 0:
+                raise
+        if code := process.wait():
+            said.seek(0)
+            lines = said.read().decode("utf-8", errors="replace").split("\n")
+            last = next((line.strip() for line in reversed(lines) if line.strip()), "nothing")
+            raise InputError(f"its command failed with exit code {code}; the last that it said: {last[:300]}")

@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seesay.base.errors import DataError, reason
+from seesay.base.paths import find
 from seesay.base.texts import open_text, read_text
 from seesay.data.actions import label_names, sentences
 from seesay.data.source import Damaged, Example, Pass, Position
@@ -76,9 +77,9 @@ class VideoSet:
 
 
 def is_video_address(address: str) -> bool:
-    """Whether an address names one of the layouts, by how it looks."""
+    """Whether an address names one of the layouts, by how it looks; a path that is there under that name is a path."""
     found = _ADDRESS.fullmatch(address)
-    return found is not None and found[1] in LAYOUTS
+    return found is not None and found[1] in LAYOUTS and find(address) is None
 
 
 def open_videos(address: str) -> VideoSet:

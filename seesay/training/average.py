@@ -1,7 +1,7 @@
 """A running mean of a model's weights, which is often better than the weights themselves."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -48,6 +48,10 @@ class Average:
             kept = tensor.clone()
             tensor.copy_(self._weights[name])
             self._weights[name].copy_(kept)
+
+    def tensors(self) -> Iterable[Tensor]:
+        """The mean itself, in the model's shards."""
+        return self._weights.values()
 
     def _tensors(self) -> Iterator[tuple[str, Tensor]]:
         yield from self._model.state_dict().items()

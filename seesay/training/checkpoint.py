@@ -7,17 +7,22 @@ A checkpoint is written to a file beside its own, synced, and renamed: a power c
 """
 
 import contextlib
+import errno
 import io
 import json
+import logging
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from seesay.base.errors import DataError, MissingExtraError, reason
+from seesay.base.errors import DataError, reason
+from seesay.data.remote import first_line, open_filesystem
+
+logger = logging.getLogger("seesay.training")
 
 _NAME = re.compile(r"step-(\d{8})\.pt")
 BEST = "best.json"
@@ -35,6 +40,10 @@ class Checkpoints:
         self._place = _Remote(str(address)) if "://" in str(address) else _Folder(Path(address))
         self._keep = max(1, keep)
 
+    def __str__(self) -> str:
+        """Where they are."""
+        return str(self._place)
+
     def steps(self) -> list[int]:
         """The steps that have one, in order."""
         return sorted(int(found[1]) for name in self._place.names() if (found := _NAME.fullmatch(name)))
@@ -49,33 +58,51 @@ class Checkpoints:
         torch.save(dict(content), buffer)
         try:
             self._place.write(_name(step), buffer.getbuffer())
-            stay = {*self.steps()[-self._keep :], (self.best() or {}).get("step")}
-            for old in set(self.steps()) - stay:
+            # later ones are damaged ones that were passed over: they count for none, and are written again in time
+            known = [each for each in self.steps() if each <= step]
+            for old in set(known) - {*known[-self._keep :], (self.best() or {}).get("step")}:
                 self._place.remove(_name(old))
         except OSError as error:
             raise DataError(
-                f"the checkpoint of step {step} cannot be written to {self._place}: {reason(error)}; "
-                "earlier ones are as they were: make room, and run it again to go on from the last"
+                f"the checkpoint of step {step} cannot be written to {self._place}: {reason(error)}; earlier ones are "
+                f"as they were: {cure_of(error)}, and run it again to go on from the last"
             ) from error
 
     def read(self, step: int | None = None) -> dict[str, Any] | None:
-        """The last one, or that of a step; None where there is none. Of damaged ones the last sound one.
+        """The last one, or that of a step; None where there is none.
+
+        One that is damaged, or whose weights are not finite, is passed over with a warning for the one before.
 
         Raises:
             DataError: there are some, and none is sound.
         """
         steps = self.steps() if step is None else [step]
-        faults = []
+        faults: list[str] = []
         for number in reversed(steps):
-            try:
-                content = torch.load(io.BytesIO(self._place.read(_name(number))), map_location="cpu", weights_only=True)
-            except Exception as error:  # torch.load has no error of its own
-                faults.append(f"{_name(number)}: {next(iter(str(error).splitlines()), type(error).__name__)}")
-                continue
-            return dict(content)
+            content, fault = self._read(_name(number))
+            if content is not None:
+                for each in faults:
+                    logger.warning("a checkpoint is passed over: %s; %s is the last sound one", each, _name(number))
+                return content
+            faults.append(f"{_name(number)}: {fault}")
         if faults:
-            raise DataError(f"no checkpoint in {self._place} can be read: {'; '.join(faults)}")
+            raise DataError(
+                f"no checkpoint in {self._place} is sound: {'; '.join(faults)}; mend what keeps them from being "
+                "read, or begin again in another folder with --out"
+            )
         return None
+
+    def _read(self, name: str) -> tuple[dict[str, Any] | None, str]:
+        """What a file holds, or None and why it is of no use."""
+        try:
+            content = dict(torch.load(io.BytesIO(self._place.read(name)), map_location="cpu", weights_only=True))
+        except Exception as error:  # torch.load has no error of its own
+            return None, first_line(error)
+        for part in (content.get("model"), (content.get("average") or {}).get("model")):
+            for weight, tensor in (part or {}).items():
+                if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+                    return None, f"the weights {weight} are not finite"
+        return content, ""
 
     def best(self) -> dict[str, Any] | None:
         """`step`, `name` and `value` of the best; None where nothing was evaluated."""
@@ -86,6 +113,11 @@ class Checkpoints:
     def set_best(self, step: int, name: str, value: float) -> None:
         """Say that a step is the best so far; its checkpoint then stays."""
         self._place.write(BEST, json.dumps({"step": step, "name": name, "value": value}).encode())
+
+
+def cure_of(error: OSError) -> str:
+    """What to do about a file that cannot be written, as the start of a sentence."""
+    return "make room" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "mend that"
 
 
 class _Folder:
@@ -128,30 +160,39 @@ class _Remote:
     """An object store shows an object when all of it has arrived."""
 
     def __init__(self, address: str) -> None:
-        try:
-            import fsspec
-        except ModuleNotFoundError as error:
-            raise MissingExtraError(f"writing to {address}", "train") from error
         self._address = address.rstrip("/")
-        self._files, self._root = fsspec.core.url_to_fs(self._address)
+        self._files, self._root = open_filesystem(self._address, "writing to")
 
     def __str__(self) -> str:
         return self._address
 
     def names(self) -> list[str]:
-        if not self._files.exists(self._root):
-            return []
-        return [str(path).rsplit("/", 1)[-1] for path in self._files.ls(self._root, detail=False, refresh=True)]
+        with self._reached():
+            if not self._files.exists(self._root):
+                return []
+            return [str(path).rsplit("/", 1)[-1] for path in self._files.ls(self._root, detail=False, refresh=True)]
 
     def read(self, name: str) -> bytes:
-        return bytes(self._files.cat_file(f"{self._root}/{name}"))
+        with self._reached():
+            return bytes(self._files.cat_file(f"{self._root}/{name}"))
 
     def write(self, name: str, content: bytes | memoryview) -> None:
-        self._files.makedirs(self._root, exist_ok=True)
-        self._files.pipe_file(f"{self._root}/{name}", bytes(content))
+        with self._reached():
+            self._files.makedirs(self._root, exist_ok=True)
+            self._files.pipe_file(f"{self._root}/{name}", bytes(content))
 
     def remove(self, name: str) -> None:
-        self._files.rm_file(f"{self._root}/{name}")
+        with self._reached():
+            self._files.rm_file(f"{self._root}/{name}")
+
+    @contextlib.contextmanager
+    def _reached(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError:
+            raise
+        except Exception as error:  # every file system has errors of its own: no credentials, no way to write
+            raise OSError(f"{self._address}: {type(error).__name__}: {first_line(error)}") from error
 
 
 def _name(step: int) -> str:

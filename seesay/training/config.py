@@ -2,28 +2,30 @@
 
 import dataclasses
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias, cast, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeAlias, cast, get_type_hints
 
 from seesay.base.errors import UnknownNameError, UsageError
+from seesay.training import values
+from seesay.training.values import Range
 
 Precision: TypeAlias = Literal["float32", "bfloat16", "float16"]
 Loss: TypeAlias = Literal["softmax", "sigmoid", "matching"]
+_STEPS = 99_999_999  # a checkpoint's name has eight digits
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class VideoConfig:
     """How it sees videos, where it is trained on videos; the words are those of `seesay.models.temporal`."""
 
-    num_frames: int = 0
+    num_frames: Annotated[int, Range(0, 1024)] = 0
     """Frames of a clip; 0 to train on pictures."""
     tower: Literal["frames", "shift", "joint"] = "frames"
     """Whether frames meet inside the image tower; "shift" and "joint" need a vision transformer."""
     head: Literal["mean", "convolution", "lstm", "transformer", "class_transformer"] = "transformer"
     """What makes one vector of the frames'; "mean" with a joint tower."""
-    num_layers: int = 6
+    num_layers: Annotated[int, Range(1, 128)] = 6
     """Of a transformer as head."""
     is_alone: bool = False
     """Train the temporal part only; towers, projections and scale stay."""
@@ -37,21 +39,29 @@ class ModelConfig:
     """An architecture of `seesay.models.variants`, or "tiny"; its weights are fresh. Unused with `start`."""
     start: str = ""
     """A model to go on from: a name, or the folder of a bundle."""
-    image_size: int = 0
+    image_size: Annotated[int, Range(0, 8192)] = 0
     """Side in pixels; 0 for the architecture's own."""
     lock_image: bool = False
     """Keep the image tower as it is (LiT, arXiv:2111.07991)."""
-    unlocked_blocks: int = 0
+    unlocked_blocks: Annotated[int, Range(0, 1000)] = 0
     """Of a locked image tower, how many of its last blocks are trained all the same."""
     lock_text: bool = False
     """Keep the text tower as it is (ActionCLIP's fix_text): labels that mean something stay apart from the start."""
-    lora_rank: int = 0
+    lora_rank: Annotated[int, Range(0, 4096)] = 0
     """Train low-rank additions to the linear layers instead of the layers (arXiv:2106.09685); 0 for none."""
     lora_towers: Literal["image", "text", "both"] = "both"
-    lora_alpha: float = 16.0
+    lora_alpha: Annotated[float, Range(0, 1e6, without=(0,))] = 16.0
     """The additions are multiplied by alpha / rank."""
-    patch_dropout: float = 0.0
+    patch_dropout: Annotated[float, Range(0, 1, without=(1,))] = 0.0
     """Share of the patches that a step does not see (FLIP, arXiv:2212.00794)."""
+    init_scale: Annotated[float | None, Range(0, 100, without=(0,))] = None
+    """What cosines are multiplied by at the first step; none for the model's own, or 10 (the paper's) where
+    loss=sigmoid gives it a bias. It is learned unless learn_scale=false."""
+    init_bias: Annotated[float | None, Range(-1000, 1000)] = None
+    """What loss=sigmoid adds to the scaled cosines at the first step; none for the model's own, or -10 (the paper's)
+    where it has none. About minus the logarithm of the batch says "no match" as often as it is true."""
+    learn_scale: bool = True
+    learn_bias: bool = True
     recompute: bool = False
     """Compute blocks again in the backward pass instead of keeping what they made: less memory, a third more time."""
     compile: bool = False
@@ -64,21 +74,22 @@ class DataConfig:
     """What it is trained on."""
 
     sources: tuple[str, ...] = ()
-    """Folders, manifests or tars; see `seesay.data.open_source`."""
-    weights: tuple[float, ...] = ()
+    """Folders, manifests or tars; see `seesay.data.open_source`. Several with commas between; where a path has a comma
+    itself, a JSON list: data.sources=["a, b.csv"]. What is there under the whole text is one source."""
+    weights: Annotated[tuple[float, ...], Range(0, 1e9, without=(0,))] = ()
     """How often each source is drawn from; by default all alike."""
     captions: Literal["one", "all"] = "one"
     """Of a picture with several: one drawn in each pass, or all as positives (needs the loss "matching")."""
     augment: Literal["square_crop", "random_resized_crop", "squash"] = "square_crop"
     flip: bool = True
     """Of videos: mirror every other clip. Leave it out where left and right are the answer."""
-    rand_augment: tuple[int, int] = (0, 0)
+    rand_augment: Annotated[tuple[int, int], Range(0, 30)] = (0, 0)
     """Of videos: how many changes of RandAugment, and how strong (0 to 30); ActionCLIP's for Kinetics are 2 and 9."""
     vectors: str = ""
     """Of videos: a folder that keeps the vectors of their frames, made by model.start when they first come. Then the
     image tower is not run again, and the temporal part (and the text tower, unless is_alone) learns in minutes."""
-    threads: int = 4
-    most_bad: float = 0.05
+    threads: Annotated[int, Range(1, 1024)] = 4
+    most_bad: Annotated[float, Range(0, 1)] = 0.05
     """Share of examples that cannot be used above which the run stops."""
 
 
@@ -88,20 +99,20 @@ class OptimConfig:
 
     name: Literal["adamw", "muon"] = "adamw"
     """Muon moves the matrices of the blocks by orthogonal steps; everything else stays with AdamW."""
-    lr: float = 5e-4
-    betas: tuple[float, float] = (0.9, 0.98)
-    eps: float = 1e-6
-    weight_decay: float = 0.2
+    lr: Annotated[float, Range(0, 1e6)] = 5e-4
+    betas: Annotated[tuple[float, float], Range(0, 1, without=(1,))] = (0.9, 0.98)
+    eps: Annotated[float, Range(1e-30, 1)] = 1e-6
+    weight_decay: Annotated[float, Range(0, 1000)] = 0.2
     """Not on gains, biases and other vectors."""
-    warmup_steps: int = 2000
-    layer_decay: float = 1.0
+    warmup_steps: Annotated[int, Range(0, _STEPS)] = 2000
+    layer_decay: Annotated[float, Range(0, 1, without=(0,))] = 1.0
     """Each block's rate is this times that of the block after it."""
-    clip_norm: float = 0.0
+    clip_norm: Annotated[float, Range(0, 1e9)] = 0.0
     """The longest gradient; 0 for any."""
-    muon_lr: float = 0.02
-    temporal_lr: float = 10.0
+    muon_lr: Annotated[float, Range(0, 1e6)] = 0.02
+    temporal_lr: Annotated[float, Range(0, 1e6)] = 10.0
     """The rate of a video model's temporal part over that of the rest; source: ActionCLIP's f_ratio."""
-    ema: float = 0.0
+    ema: Annotated[float, Range(0, 1, without=(1,))] = 0.0
     """Decay of a running mean of the weights, kept beside them; 0 for none."""
 
 
@@ -111,7 +122,7 @@ class TeacherConfig:
 
     model: str = ""
     """A model's name, the folder of a bundle, or one of stored vectors (`seesay data embed`); "" for none."""
-    weight: float = 1.0
+    weight: Annotated[float, Range(0, 1e6)] = 1.0
     """What its loss is multiplied by, beside the run's own."""
 
 
@@ -121,9 +132,9 @@ class SaveConfig:
 
     to: str = ""
     """A folder or an fsspec address such as s3://bucket/run; "" for the run's own folder."""
-    every_steps: int = 1000
-    every_minutes: float = 30.0
-    keep: int = 3
+    every_steps: Annotated[int, Range(1, _STEPS)] = 1000
+    every_minutes: Annotated[float, Range(0, 1e6)] = 30.0
+    keep: Annotated[int, Range(1, _STEPS)] = 3
     """The last so many; the best is kept besides."""
 
 
@@ -138,36 +149,38 @@ class TrainConfig:
     teacher: TeacherConfig = field(default_factory=TeacherConfig)
     save: SaveConfig = field(default_factory=SaveConfig)
     loss: Loss = "softmax"
-    steps: int = 1000
-    batch_size: int = 256
+    steps: Annotated[int, Range(1, _STEPS)] = 1000
+    batch_size: Annotated[int, Range(2, 2**24)] = 256
     """Pairs of one step, over all processes."""
-    micro_batch: int = 0
+    micro_batch: Annotated[int, Range(0, 2**24)] = 0
     """Pairs that a process takes through the towers at once; 0 for all. The loss always sees the whole batch."""
     precision: Precision = "float32"
-    seed: int = 0
-    wise: float = 1.0
+    seed: Annotated[int, Range(0, 2**32 - 1)] = 0
+    wise: Annotated[float, Range(0, 1)] = 1.0
     """Share of the trained weights in the result, the rest being those it started from (WiSE-FT, arXiv:2109.01903)."""
-    log_every: int = 10
+    log_every: Annotated[int, Range(1, _STEPS)] = 10
     """Steps between two lines of the log."""
     trackers: tuple[Literal["tensorboard", "wandb"], ...] = ()
     """Programs that get every line of the log too; each needs the extra of its name."""
-    evaluate_every: int = 0
+    evaluate_every: Annotated[int, Range(0, _STEPS)] = 0
     """Steps between two evaluations; 0 for one at the end."""
     on_spike: Literal["stop", "skip"] = "stop"
-    """What to do with a batch whose loss is no number, or far above the last ones."""
+    """What to do with a batch whose loss or gradient is not finite, or whose loss is far above the last ones. With
+    float16 a gradient that overflows is usual: it is left out and scaled down, and does not count."""
+    most_skipped: Annotated[int, Range(1, 1000)] = 5
+    """Steps left out in a row at which on_spike=skip stops too: then it is not the batches that are bad."""
     parallel: Literal["ddp", "fsdp"] = "ddp"
     """Of several processes: each has the whole model, or a shard of it."""
     device: str = ""
     """As PyTorch names it; "" for CUDA or MPS where there is one."""
+    is_trial: bool = False
+    """Set by --tiny: parts of a fine-tuning recipe are tried without the model that they need."""
     expectation: str = ""
     """What the recipe should reach, where that was published."""
 
 
-_COMMA = re.compile(r",(?![^{]*\})")  # not within the braces of a-{0,1}.tar
-
-
 def override(config: TrainConfig, settings: Sequence[str]) -> TrainConfig:
-    """A config with single values changed, each written as `optim.lr=3e-4`; a list as `data.weights=1,2`.
+    """A config with single values changed, each written as `optim.lr=3e-4`; a list as `data.weights=1,2` or as JSON.
 
     Raises:
         UnknownNameError: no such field; the nearest is offered.
@@ -193,7 +206,13 @@ def from_json(text: str) -> TrainConfig:
         UsageError: a field is unknown or cannot take its value.
     """
     config = TrainConfig()
-    for path, value in flat(json.loads(text)).items():
+    try:
+        tree = json.loads(text)
+    except ValueError as error:
+        raise UsageError(f"a run's settings are no JSON: {error}") from error
+    if not isinstance(tree, dict):
+        raise UsageError(f"a run's settings are an object in JSON, not {type(tree).__name__}")
+    for path, value in flat(tree).items():
         config = _with(config, path, path.split("."), value)
     return config
 
@@ -206,38 +225,30 @@ def names(config_type: type = TrainConfig, before: str = "") -> list[str]:
     return found
 
 
+def check_values(config: Any, before: str = "") -> None:
+    """Refuse a config of which a value is of another type, or out of its range.
+
+    Raises:
+        UsageError: the first such field, what it got, and what it takes.
+    """
+    for name, kind in get_type_hints(type(config), include_extras=True).items():
+        value = getattr(config, name)
+        if not dataclasses.is_dataclass(kind):
+            values.check(kind, value, before + name)
+        elif isinstance(value, cast(type, kind)):
+            check_values(value, f"{before}{name}.")
+        else:
+            raise UsageError(f"{before}{name} cannot be {value!r}; it takes a {cast(type, kind).__name__}")
+
+
 def _with(config: Any, path: str, parts: Sequence[str], value: Any) -> Any:
-    kinds = get_type_hints(type(config))
+    kinds = get_type_hints(type(config), include_extras=True)
     name, *rest = parts
     is_section = dataclasses.is_dataclass(kinds.get(name))
     if name not in kinds or is_section != bool(rest):
         raise UnknownNameError("setting", path, names(), cure="list them with `seesay train RECIPE --show`")
-    read = _with(getattr(config, name), path, rest, value) if is_section else _read(kinds[name], value, path)
+    read = _with(getattr(config, name), path, rest, value) if is_section else values.read(kinds[name], value, path)
     return dataclasses.replace(config, **{name: read})
-
-
-def _read(kind: Any, value: Any, path: str) -> Any:
-    """A value as JSON has it, or as text."""
-    origin, choices = get_origin(kind), get_args(kind)
-    text = str(value)
-    try:
-        if kind is bool:
-            return {"true": True, "1": True, "false": False, "0": False}[text.lower()]
-        if kind in (int, float, str):
-            return kind(text)
-        if origin is Literal and text in choices:
-            return text
-        if origin is tuple:
-            parts = value if isinstance(value, list) else _COMMA.split(text) if text else []
-            values = [_read(choices[0], part.strip() if isinstance(part, str) else part, path) for part in parts]
-            if choices[-1] is Ellipsis or len(values) == len(choices):
-                return tuple(values)
-    except UsageError:
-        raise  # of one of several values, which says more than what is said below
-    except (ValueError, KeyError):
-        pass  # said below, for every kind alike
-    wanted = " or ".join(map(str, choices)) if origin is Literal else getattr(kind, "__name__", str(kind))
-    raise UsageError(f"{path} cannot be {text!r}; it takes {wanted}")
 
 
 def flat(tree: Mapping[str, Any], before: str = "") -> dict[str, Any]:

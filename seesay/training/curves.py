@@ -3,14 +3,13 @@
 Neither torch nor a display is needed; the picture needs the extra `plots`.
 """
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from seesay.base.errors import DataError, MissingExtraError, reason
+from seesay.base.errors import DataError, MissingExtraError, UsageError, reason
 from seesay.training.config import TrainConfig, from_json
 from seesay.training.monitor import LOG, chance_loss, read_lines, read_log
 
@@ -83,10 +82,12 @@ def read_run(folder: Path) -> Run:
         config = from_json(path.read_text("utf-8")) if path.exists() else None
     except FileNotFoundError as error:
         raise DataError(f"{folder} is no run that has begun: there is no {LOG} in it") from error
-    except (OSError, json.JSONDecodeError) as error:
+    except (OSError, UsageError) as error:
         raise DataError(f"{folder} cannot be read: {reason(error)}") from error
     curves: dict[str, Curve] = {name: Curve([], []) for name in TRAINED}
     for line in lines:
+        if "left_out" in line:
+            continue
         for name in TRAINED if "loss" in line else [name for name in line if name not in ("step", "seconds")]:
             _add(curves, name, line)
     return Run(

@@ -94,6 +94,10 @@ class Monitor:
         if self._show is not None:
             self._show(_line(line, self._config.steps, self._left_s(step, now)))
 
+    def leave_out(self, step: int, fault: str) -> None:
+        """Take in a step, counted from 0, that moved nothing, and why."""
+        self._append({"step": step + 1, "left_out": fault})
+
     def write(self, line: dict[str, Any]) -> None:
         """Take in an evaluation: the step after which it was made, and its numbers."""
         self._append(line)
@@ -131,8 +135,10 @@ class Monitor:
         }
         with (self._run / LOG).open("a", encoding="utf-8") as file:
             file.write(json.dumps({**line, "seconds": round(seconds, 3)}) + "\n")
-        numbers = {name: float(value) for name, value in line.items() if name != "step" and value is not None}
-        for tracker in self._trackers:
+        numbers = {
+            name: float(value) for name, value in line.items() if name != "step" and isinstance(value, int | float)
+        }
+        for tracker in self._trackers if numbers else ():
             tracker.write(line["step"], numbers)
 
     def _warn(self, step: int, *, loss: float, scale: float, was_clamped: bool) -> None:
@@ -191,7 +197,12 @@ def memory_bytes() -> int:
 
 def read_log(run: Path) -> list[dict[str, Any]]:
     """The lines of a run's log; a step that a resumed run did again counts as it was the last time."""
-    lines = {(line["step"], "loss" in line): line for line in read_lines(run)}
+    lines: dict[tuple[int, bool], dict[str, Any]] = {}
+    for line in read_lines(run):
+        if "loss" in line or "left_out" in line:
+            lines[line["step"], True] = line
+        else:
+            lines[line["step"], False] = line
     return [lines[key] for key in sorted(lines)]
 
 

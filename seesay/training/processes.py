@@ -20,6 +20,7 @@ from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
 from torch.distributed.tensor import DTensor
 from torch.nn.parallel import DistributedDataParallel
 
+from seesay.base.errors import UsageError
 from seesay.encoders.torch import best_device, open_device
 from seesay.models.clip import Clip
 from seesay.models.resnet import Bottleneck
@@ -40,6 +41,8 @@ def joined(name: str = "") -> Iterator[torch.device]:
         UsageError: there is no such device.
     """
     device = open_device(name or best_device())
+    if device.type == "meta":
+        raise UsageError("device=meta holds no numbers, so nothing is learned on it; name cpu, cuda or mps")
     is_cuda = device.type == "cuda"
     if is_cuda and ":" not in name:
         device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
@@ -71,7 +74,7 @@ def wrap(clip: Clip, kind: str, device: torch.device) -> nn.Module:
                 register_fsdp_forward_method(module, method)
     scalars = {parameter for parameter in clip.parameters() if parameter.ndim == 0}  # FSDP has no shards of one number
     fully_shard(clip, ignored_params=scalars)
-    for scalar in scalars:
+    for scalar in (scalar for scalar in scalars if scalar.requires_grad):
         scalar.register_post_accumulate_grad_hook(_average_gradient)  # type: ignore[no-untyped-call]
     return clip
 
@@ -119,8 +122,13 @@ def gather(own: Any) -> list[Any]:
 
 def any_of(own: bool, device: torch.device) -> bool:
     """Whether it is so in any process: they must stop at the same step."""
+    return bool(highest_of(own, device))
+
+
+def highest_of(own: int, device: torch.device) -> int:
+    """The highest number of any process."""
     if not dist.is_initialized():
         return own
-    flag = torch.tensor(float(own), device=device)
-    dist.all_reduce(flag, op=dist.ReduceOp.MAX)
-    return bool(cast(float, flag.item()))
+    number = torch.tensor(float(own), device=device)
+    dist.all_reduce(number, op=dist.ReduceOp.MAX)
+    return int(cast(float, number.item()))

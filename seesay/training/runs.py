@@ -14,13 +14,19 @@ from seesay.data.augment import find_augmentation
 from seesay.data.feed import Feed
 from seesay.data.loader import Loader, Preparation
 from seesay.encoders.bundle import write_atomically
-from seesay.training.config import TrainConfig, flat, from_json, to_json
+from seesay.training.checkpoint import Checkpoints
+from seesay.training.config import TrainConfig, check_values, flat, from_json, to_json
 from seesay.training.losses.world import World
+from seesay.training.monitor import LOG
 from seesay.training.trainee import Trainee, tokenizer_of
 from seesay.training.videos import check_videos, clip_reader
 
 CONFIG = "config.json"
-_FREE = ("save.", "log_every", "evaluate_every", "on_spike", "data.threads", "data.most_bad", "trackers", "parallel")
+MODEL = "model"
+_FREE = (
+    *("save.", "log_every", "evaluate_every", "on_spike", "most_skipped", "is_trial"),
+    *("data.threads", "data.most_bad", "trackers", "parallel"),
+)
 """Settings that a run may go on with other values of: they change none of its numbers."""
 
 
@@ -30,6 +36,7 @@ def check(config: TrainConfig, world: World) -> None:
     Raises:
         UsageError: it says what, and what to change.
     """
+    check_values(config)
     data = config.data
     if not data.sources:
         raise UsageError("there is nothing to train on: name it with --set data.sources=FOLDER, a manifest or tars")
@@ -42,22 +49,53 @@ def check(config: TrainConfig, world: World) -> None:
     if data.captions == "all" and config.loss != "matching":
         raise UsageError("data.captions=all makes several texts right for a picture: that takes loss=matching")
     check_videos(config)
-    if config.steps < 1 or config.save.every_steps < 1 or config.log_every < 1:
-        raise UsageError("steps, save.every_steps and log_every count from 1")
+    _check_start(config)
+
+
+def _check_start(config: TrainConfig) -> None:
+    """Refuse parts of fine-tuning without a model: fresh weights that are kept as they are, or mixed in, are noise."""
+    model = config.model
+    if model.start or config.is_trial:
+        return
+    parts = {
+        "model.lock_image": model.lock_image,
+        "model.lock_text": model.lock_text,
+        "model.lora_rank": model.lora_rank > 0,
+        "model.video.is_alone": model.video.is_alone and model.video.num_frames > 0,
+        "wise below 1": config.wise < 1,
+    }
+    wanted = [name for name, is_on in parts.items() if is_on]
+    if wanted:
+        keep = "keeps" if len(wanted) == 1 else "keep"
+        raise UsageError(
+            f"{' and '.join(wanted)} {keep} weights of the model that a run starts from, and none is named, so they "
+            "would be random: name it with --set model.start=NAME (a name from `seesay models`, or a model's folder)"
+        )
 
 
 def claim(run: Path, config: TrainConfig) -> None:
-    """Make the folder of a run, or find that it is this config's.
+    """Make the folder of a run, or find that it is this config's; without a checkpoint or a model it is nobody's.
 
     Raises:
         UsageError: it holds another run; the first differences are named.
     """
     path = run / CONFIG
-    if not path.exists():
-        run.mkdir(parents=True, exist_ok=True)
+    if not path.exists() or not _has_begun(run, path, config):
+        try:
+            run.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(
+                f"{run} cannot be the folder of a run: {error.strerror}; name another with --out"
+            ) from error
+        if path.exists() and path.read_bytes() != to_json(config).encode():
+            (run / LOG).unlink(missing_ok=True)  # of steps that another config made, and that are nowhere any more
         write_atomically(path, to_json(config).encode())
         return
-    before, now = (flat(json.loads(text)) for text in (to_json(from_json(path.read_text("utf-8"))), to_json(config)))
+    try:
+        there = to_json(from_json(path.read_text("utf-8")))
+    except ValueError as error:
+        raise UsageError(f"{path} cannot be read: {error}; name another folder with --out") from error
+    before, now = (flat(json.loads(text)) for text in (there, to_json(config)))
     changed = [
         f"{name} was {before[name]} and is {now[name]}"
         for name in now
@@ -67,6 +105,22 @@ def claim(run: Path, config: TrainConfig) -> None:
         more = f", and {len(changed) - 3} more" if len(changed) > 3 else ""
         raise UsageError(f"{run} holds another run: {', '.join(changed[:3])}{more}; name another folder with --out")
     write_atomically(path, to_json(config).encode())
+
+
+def checkpoints_of(run: Path, config: TrainConfig) -> Checkpoints:
+    """Where a run keeps its checkpoints."""
+    return Checkpoints(config.save.to or run / "checkpoints", keep=config.save.keep)
+
+
+def _has_begun(run: Path, path: Path, config: TrainConfig) -> bool:
+    """Whether there is anything that another config in this folder would spoil, wherever it was told to save."""
+    if (run / MODEL).exists() or checkpoints_of(run, config).steps() or Checkpoints(run / "checkpoints").steps():
+        return True
+    try:
+        before = from_json(path.read_text("utf-8"))
+    except ValueError:
+        return False  # cut while it was written, or of settings that no longer are
+    return before.save.to != config.save.to and bool(checkpoints_of(run, before).steps())
 
 
 def open_loader(config: TrainConfig, trainee: Trainee, world: World, cursor: dict[str, Any] | None) -> Loader:

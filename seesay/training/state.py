@@ -2,7 +2,7 @@
 
     state = State(config, device, world)    # as before the first step
     loss = state.gradients(batch)           # of one batch
-    rate, norm, was_clamped = state.move()  # the weights along them
+    rate, norm, was_clamped = state.move()  # the weights along them; or state.leave_out(...), where state.norm() is bad
     kept = state.content()                  # whole, for a checkpoint
     state.restore(kept)                     # into one process or many
 
@@ -14,6 +14,7 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor
+from torch.distributed.tensor import DTensor
 
 from seesay.base.errors import UsageError
 from seesay.data.loader import Batch
@@ -22,7 +23,7 @@ from seesay.training.average import Average
 from seesay.training.config import TrainConfig
 from seesay.training.losses.world import World
 from seesay.training.optimizer import make_optimizers, set_rates
-from seesay.training.processes import gather, get_state, is_sharded, set_state, wrap
+from seesay.training.processes import any_of, gather, get_state, is_sharded, set_state, wrap
 from seesay.training.step import Stepper, find_loss, random_state, set_random_state, to_device, with_teacher
 from seesay.training.teacher import open_teacher
 from seesay.training.trainee import dress, freeze_statistics, open_trainee
@@ -85,6 +86,21 @@ class State:
         loss = self.stepper.gradients(on_device)
         self.cursor = batch.cursor
         return loss
+
+    def norm(self) -> float:
+        """The gradient's length, before it is shortened."""
+        return self.stepper.norm()
+
+    def leave_out(self, *, has_overflowed: bool) -> None:
+        """Forget the last batch."""
+        self.stepper.leave_out(has_overflowed=has_overflowed)
+
+    def has_finite_weights(self) -> bool:
+        """Whether weights and their running mean are finite in every process; every process must ask."""
+        tensors = [*self.clip.state_dict().values(), *(self.average.tensors() if self.average is not None else ())]
+        own = (tensor.to_local() if isinstance(tensor, DTensor) else tensor for tensor in tensors)
+        is_sound = [torch.isfinite(tensor).all() for tensor in own if tensor.is_floating_point()]
+        return not any_of(not bool(torch.stack(is_sound).all()), self.device)
 
     def move(self) -> tuple[float, float, bool]:
         """Move the weights; returns the rate, the gradient's length, and whether the scale was clamped."""

@@ -143,9 +143,16 @@ class Stepper:
         """A float16 gradient is too small to hold without a factor."""
         device = self.log_scale.device.type
         self.scaler = torch.amp.GradScaler(device, enabled=self.precision == "float16")
+        self._norm: float | None = None
+        self._statistics = [
+            buffer for name, buffer in self.model.named_buffers() if name.rsplit(".", 1)[-1] in _STATISTICS
+        ]
+        self._before: list[Tensor] = []
 
     def gradients(self, batch: OnDevice) -> float:
         """Compute the loss and its gradients, which stay in the parameters; returns the loss."""
+        self._norm = None
+        self._before = [buffer.clone() for buffer in self._statistics]
         for optimizer in self.optimizers:
             optimizer.zero_grad(set_to_none=True)
         if 0 < self.micro_batch < len(batch.images):
@@ -155,15 +162,42 @@ class Stepper:
             torch.autograd.backward(self.scaler.scale(loss))
         return float(loss.detach())
 
+    def norm(self) -> float:
+        """The gradient's length over all processes, before it is shortened; NaN or infinite where a part of it is."""
+        if self._norm is None:
+            for optimizer in self.optimizers:
+                self.scaler.unscale_(optimizer)
+            self._norm = clip_gradients(self.model, self.clip_norm)
+        return self._norm
+
     def move(self) -> tuple[float, bool]:
         """Move the weights along their gradients; returns the gradient's length and whether the scale was clamped."""
-        for optimizer in self.optimizers:
-            self.scaler.unscale_(optimizer)
-        norm = clip_gradients(self.model, self.clip_norm)
+        norm = self.norm()
         for optimizer in self.optimizers:
             self.scaler.step(optimizer)
         self.scaler.update()
         return norm, bool(clamp_scale(self.log_scale))
+
+    def is_scaled(self) -> bool:
+        """Whether gradients that are not finite may be so for the factor alone that float16 needs."""
+        return self.scaler.is_enabled() and self.scaler.get_scale() > 1
+
+    def leave_out(self, *, has_overflowed: bool) -> None:
+        """Forget a batch whose gradients are there: nothing is as it would not be without it, but for random state.
+
+        Args:
+            has_overflowed: lower the factor of the gradients; the same in every process, which the scaler's own rule
+                need not be where each holds a shard.
+        """
+        self.norm()  # after which the scaler may be told of its next factor
+        with torch.no_grad():
+            for buffer, before in zip(self._statistics, self._before, strict=True):
+                buffer.copy_(before)  # a batch that overflows leaves NaN in a batch norm for good
+        for optimizer in self.optimizers:
+            optimizer.zero_grad(set_to_none=True)
+        if self.scaler.is_enabled():
+            factor = self.scaler.get_backoff_factor() if has_overflowed else 1.0
+            self.scaler.update(self.scaler.get_scale() * factor)
 
     def _towers(self, images: Tensor, ids: Tensor, mask: Tensor) -> ClipOutput:
         dtype = _DTYPES[self.precision]

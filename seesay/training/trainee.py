@@ -46,6 +46,10 @@ TINY: dict[str, Variant] = {
     "tiny-resnet": Variant(model=variants.clip(128, variants.resnet(64, 16, (1, 1, 1, 1)), _TINY_TEXT), family="clip"),
 }
 """Small enough to learn something on two cores."""
+_SHRINKS = 32
+"""How many pixels of a side become one in a convolutional tower; with fewer its last map is empty."""
+_FIRST_BIAS, _FIRST_SCALE = -10.0, 10.0
+"""Of the sigmoid loss, for a model that has no bias yet. Source: arXiv:2303.15343, section 3.2."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,8 +89,19 @@ def open_trainee(config: ModelConfig, *, seed: int) -> Trainee:
     if config.video.num_frames:
         clip = _with_time(clip, bundle if config.start else None, config.video, seed)
     if config.image_size:
+        _check_size(clip, config.image_size)
         bundle = replace(bundle, image=bundle.image.at_size(config.image_size))
     return Trainee(clip=clip, bundle=bundle, tokenizer=tokenizer)
+
+
+def _check_size(clip: Clip, size_px: int) -> None:
+    """Refuse pictures of which an image tower would have nothing left."""
+    tower = clip.image_tower
+    least = tower.config.patch_size if isinstance(tower, ViT) else _SHRINKS
+    if size_px < least:
+        raise UsageError(
+            f"model.image_size is {size_px}, and the image tower needs {least} pixels or more; 0 is its own"
+        )
 
 
 def tokenizer_of(trainee: Trainee) -> Tokenizer:
@@ -104,10 +119,7 @@ def dress(clip: Clip, config: TrainConfig) -> None:
         UsageError: what is asked for does not go with this architecture.
     """
     model = config.model
-    if config.loss == "sigmoid" and clip.bias is None:
-        clip.bias = nn.Parameter(torch.tensor(-10.0))
-        with torch.no_grad():
-            clip.log_scale.fill_(math.log(10))
+    _set_scale_and_bias(clip, config)
     if model.patch_dropout:
         if (
             not isinstance(clip.image_tower, ViT)
@@ -135,6 +147,24 @@ def dress(clip: Clip, config: TrainConfig) -> None:
     if model.recompute:
         for block in _blocks(clip):
             block.forward = functools.partial(checkpoint, block.forward, use_reentrant=False)
+
+
+def _set_scale_and_bias(clip: Clip, config: TrainConfig) -> None:
+    """What cosines become before a loss, at the first step."""
+    model, scale = config.model, config.model.init_scale
+    if config.loss != "sigmoid" and model.init_bias is not None:
+        raise UsageError(f"model.init_bias goes with loss=sigmoid; loss={config.loss} uses no bias: leave it out")
+    if config.loss == "sigmoid" and clip.bias is None:
+        clip.bias = nn.Parameter(torch.tensor(_FIRST_BIAS))
+        scale = _FIRST_SCALE if scale is None else scale
+    with torch.no_grad():
+        if scale is not None:
+            clip.log_scale.fill_(math.log(scale))
+        if clip.bias is not None and model.init_bias is not None:
+            clip.bias.fill_(model.init_bias)
+    for parameter, is_learned in ((clip.log_scale, model.learn_scale), (clip.bias, model.learn_bias)):
+        if parameter is not None and not is_learned:
+            parameter.requires_grad_(False)
 
 
 def undress(clip: Clip) -> None:

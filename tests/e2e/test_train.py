@@ -57,9 +57,15 @@ def test_two_processes_through_torchrun(run, pairs):
     [
         (["tinny", "--out", "run"], "no recipe is called 'tinny'; did you mean tiny"),
         (["tiny", "--out", "run", "--set", "optim.lrr=1"], "no setting is called 'optim.lrr'; did you mean optim.lr"),
-        (["tiny", "--out", "run", "--set", "optim.lr=fast"], "optim.lr cannot be 'fast'; it takes float"),
+        (["tiny", "--out", "run", "--set", "optim.lr=fast"], "optim.lr cannot be 'fast'; it takes a number from 0"),
         (["tiny", "--out", "run", "--set", "optim.lr"], "--set takes name=value"),
         (["tiny", "--out", "run", "--set", "data.sources=a-{0..2}.tar"], "3 of 3 shards are not there: a-0.tar"),
+        (
+            ["tiny", "--out", "run", "--set", "data.sources=htpp://b/a.tar"],
+            "nothing reads htpp://; did you mean http://",
+        ),
+        (["tiny", "--out", "run", "--set", "seed=-1"], "seed cannot be '-1'; it takes a whole number from 0"),
+        (["lora_finetune", "--out", "run", "--set", "data.sources=."], "model.lora_rank and wise below 1 keep weights"),
         (["tiny", "--out", "run"], "there is nothing to train on"),
         (["tiny"], "name the folder of the run with --out"),
     ],

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from seesay.base.errors import DataError, reason
 from seesay.base.texts import decode_text
-from seesay.data.tars import expand
+from seesay.data.braces import expand
+from seesay.data.tars import shards_of
 from seesay.evaluation.dataset import Captions, Dataset
 from seesay.evaluation.datasets.address import Asked
 from seesay.evaluation.datasets.download import fetch
@@ -55,7 +56,7 @@ def open_tar(asked: Asked) -> Dataset:
     if "://" in asked.place:
         tars = [fetch(url) for url in expand(asked.place)]
     else:
-        tars = [Path(part).expanduser() for part in expand(asked.place)]
+        tars = [Path(part) for part in shards_of(asked.place)]
     return dataset_of(index_tars(tars), asked, classes=read_classes(tars[0].parent))
 
 

@@ -23,6 +23,8 @@ def open_video_dataset(asked: Asked) -> Dataset:
     """
     part = asked.split or ""
     dataset = _of(open_videos(f"{asked.place}#{part}" if part else asked.place))
+    if asked.name or asked.entry:
+        dataset = dataclasses.replace(dataset, name=asked.title)
     if not asked.with_train:
         return dataset
     layout = asked.place.partition(":")[0]

@@ -54,6 +54,7 @@ def shrink(config: "TrainConfig") -> "TrainConfig":
         ),
         optim=dataclasses.replace(config.optim, warmup_steps=1),
         data=dataclasses.replace(config.data, threads=1, vectors=""),
+        is_trial=True,
         steps=2,
         batch_size=8,
         micro_batch=min(config.micro_batch, 4),

@@ -8,10 +8,10 @@ import tarfile
 import pytest
 from PIL import Image
 
-from seesay.base.errors import DataError
+from seesay.base.errors import DataError, UsageError
 from seesay.data import open_source
 from seesay.data.source import Damaged, Pass
-from seesay.data.tars import Tars, expand
+from seesay.data.tars import TAR_SUFFIXES, Tars
 
 ONE = Pass(seed=0, epoch=0)
 
@@ -77,7 +77,16 @@ def test_a_row_without_a_caption_is_damaged_and_the_others_stay(tmp_path):
         ("a.csv", "image,words\na,b\n", "has no column for the caption: .* call it caption"),
         ("a.csv", "image,caption\n", "has no rows"),
         ("a.csv", "image,caption\n,b\n", "has a row without a picture"),
-        ("a.jsonl", '{"image": ', "cannot be read"),
+        ("a.jsonl", '{"image": ', "a.jsonl:1 is no JSON, and the file ends within it: it was cut short"),
+        (
+            "a.jsonl",
+            '{"image": "a", "caption": "b"}\n\n{"image" "b"}\n',
+            "a.jsonl:3 is no JSON: Expecting ':' delimiter",
+        ),
+        ("a.csv", "image,caption\na,a dog, running\n", "a.csv:2 has 3 columns, and the first line names 2; .* quotes"),
+        ("a.csv", 'image,caption\na,"two\nlines"\nb\n', "a.csv:4 has 1 columns, and the first line .* cut short"),
+        ("a.tsv", "image\tcaption\na\tb\tc\n", "a.tsv:2 has 3 columns, .* end at a tab"),
+        ("a.csv", f"image,caption\na,{'b' * 200_000}\n", "a.csv:2 cannot be read: field larger than field limit"),
         ("a.jsonl", "[1]\n", "a.jsonl:1 is no object but list"),
         ("a.xls", "", "is no source that is known; name a folder of pairs"),
     ],
@@ -104,13 +113,6 @@ def test_a_folder_of_pairs_has_a_caption_a_line(tmp_path):
     (tmp_path / "sub" / "a.txt").unlink()
     with pytest.raises(DataError, match="has 2 pictures and none with a caption"):
         open_source(str(tmp_path))
-
-
-def test_braces():
-    assert expand("a-{08..11}.tar") == ["a-08.tar", "a-09.tar", "a-10.tar", "a-11.tar"]
-    assert expand("{x,y}/{0..1}") == ["x/0", "x/1", "y/0", "y/1"]
-    with pytest.raises(DataError, match="never closed"):
-        expand("a-{0..1.tar")
 
 
 def write_tar(path, members):
@@ -148,8 +150,6 @@ def test_members_of_one_stem_are_one_example(tmp_path):
 def test_a_pipe_is_a_shard(tmp_path):
     path = write_tar(tmp_path / "a.tar", MEMBERS)
     assert len(examples(Tars(f"pipe:cat {path}"))) == len(examples(Tars(str(path))))
-    (fault,) = examples(Tars("pipe:exit 3"))
-    assert "cannot be read to its end" in fault.reason
 
 
 def test_an_address_of_fsspec_is_a_shard(tmp_path):
@@ -173,3 +173,112 @@ def test_what_is_no_tar(tmp_path):
     (tmp_path / "a.tar").write_bytes(b"no tar at all" * 100)
     (fault,) = examples(Tars(str(tmp_path / "a.tar")))
     assert "cannot be read to its end" in fault.reason
+
+
+@pytest.mark.parametrize("text", ['{"image": "a.jpg", "caption": "un caf\u00e9"}'])
+def test_a_line_of_bytes_cut_within_a_letter_is_named(text, tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b"\xef\xbb\xbf" + text.encode() + b"\n" + text.encode()[:-3])
+    with pytest.raises(DataError, match=r"a.jsonl:2 is no JSON, and the file ends within it"):
+        open_source(str(path))
+    path.write_bytes(b"\xef\xbb\xbf" + text.encode())
+    assert captions(open_source(str(path))) == {"a.jpg": ("un caf\u00e9",)}
+
+
+@pytest.mark.parametrize(
+    ("command", "reason"),
+    [
+        ("exit 3", "its command failed with exit code 3; the last that it said: nothing"),
+        ("cat {tar}; echo one >&2; echo two >&2; exit 4", "failed with exit code 4; the last that it said: two"),
+        ("head -c 700 {tar}; exit 5", "failed with exit code 5"),
+        ("kill -9 $$", "failed with exit code -9"),
+        ("head -c 700 {tar}", "cannot be read to its end: "),
+        ("yes", "cannot be read to its end: "),
+    ],
+)
+def test_a_pipe_that_fails_says_its_exit_code(command, reason, tmp_path):
+    path = write_tar(tmp_path / "a.tar", MEMBERS)
+    faults = [one for one in examples(Tars(f"pipe:{command.replace('{tar}', str(path))}")) if isinstance(one, Damaged)]
+    assert reason in next(one.reason for one in faults if one.key.startswith("pipe:") and "/x/" not in one.key)
+
+
+@pytest.mark.parametrize("suffix", TAR_SUFFIXES)
+def test_names_that_end_as_tars_are_shards(suffix, tmp_path):
+    packed = {"gz": "gz", "tgz": "gz", "bz2": "bz2", "tbz2": "bz2", "xz": "xz", "txz": "xz"}.get(suffix.split(".")[-1])
+    path = tmp_path / f"a{suffix.upper()}"
+    plain = write_tar(tmp_path / "plain", MEMBERS).read_bytes()
+    with tarfile.open(path, f"w:{packed or ''}") as tar, tarfile.open(fileobj=io.BytesIO(plain)) as source:
+        for member in source:
+            tar.addfile(member, source.extractfile(member))
+    whole = examples(open_source(str(path)))
+    assert len(whole) == len(examples(Tars(str(tmp_path / "plain"))))
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 3])
+    assert "cannot be read to its end" in next(
+        one.reason for one in examples(open_source(str(path))) if one.key == str(path)
+    )
+
+
+@pytest.mark.parametrize(
+    "folder", ["my.target", "cc12m.tar_extracted", "x.tar", "a, b", "{0..3}", "a::b", "clips#1", "list:a"]
+)
+def test_a_folder_is_a_folder_and_a_table_a_table_whatever_its_name(folder, tmp_path, monkeypatch):
+    (tmp_path / folder).mkdir()
+    (tmp_path / folder / "a.png").write_bytes(picture())
+    (tmp_path / folder / "a.txt").write_text("a dog")
+    (tmp_path / folder / "all.csv").write_text("image,caption\na.png,a cat\n")
+    write_tar(tmp_path / folder / "all.tar", MEMBERS)
+    monkeypatch.chdir(tmp_path)
+    for source in (folder, str(tmp_path / folder)):
+        assert captions(open_source(source)) == {"a.png": ("a dog",)}
+        assert captions(open_source(f"{source}/all.csv")) == {"a.png": ("a cat",)}
+        assert len(examples(open_source(f"{source}/all.tar"))) == 5
+
+
+def test_a_pattern_may_stand_for_tars_of_several_ends_in_ones_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("a.tar", "b.tar"):
+        write_tar(tmp_path / name, MEMBERS)
+    assert len(examples(open_source("~/{a,b}.{tar,tar}"))) == 20
+    assert len(examples(open_source("~/a.tar::~/b.tar"))) == 10
+
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("htpp://bucket/a.tar", r"nothing reads htpp://; did you mean http:// or https://\?"),
+        ("github://a:b/c.tar", "github://a:b/c.tar cannot be used: "),
+        ("unlikely-thing://a.tar", "nothing reads unlikely-thing://; did you mean s3://"),
+    ],
+)
+def test_an_address_that_nothing_reads_is_a_sentence(address, message):
+    with pytest.raises(UsageError, match=message):
+        open_source(address)
+
+
+def test_an_address_whose_package_is_missing_names_it(monkeypatch):
+    def missing(address):
+        raise ImportError("Install s3fs to access S3")
+
+    monkeypatch.setattr("fsspec.core.url_to_fs", missing)
+    with pytest.raises(UsageError, match=r"reading s3://bucket/a.tar needs a package .*`pip install s3fs`"):
+        open_source("s3://bucket/a.tar")
+    with pytest.raises(UsageError, match="needs a package that seesay does not bring; Install s3fs"):
+        open_source("dask://bucket/a.tar")
+
+
+def test_an_address_that_does_not_answer_is_a_reason_or_a_sentence(monkeypatch):
+    def refuse(*given, **options):
+        raise ConnectionRefusedError(111, "Connection refused")
+
+    monkeypatch.setattr("fsspec.implementations.memory.MemoryFileSystem.open", refuse)
+    (fault,) = examples(open_source("memory://bucket/a.tar"))
+    assert "cannot be read to its end: [Errno 111] Connection refused" in fault.reason
+    monkeypatch.setattr("fsspec.core.url_to_fs", refuse)
+    with pytest.raises(DataError, match=r"memory://bucket/a.tar cannot be reached: \[Errno 111\] Connection refused"):
+        open_source("memory://bucket/a.tar")
+
+
+def test_what_zstd_packed_names_the_pipe_that_unpacks_it(tmp_path):
+    (tmp_path / "a.tar.zst").write_bytes(b"")
+    with pytest.raises(DataError, match=r"a.tar.zst is no source that is known.*pipe:zstd -dc FILE"):
+        open_source(str(tmp_path / "a.tar.zst"))

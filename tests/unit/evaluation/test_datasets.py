@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from archives import marks_bytes, plain, write_root, write_tar
 
-from seesay.base.errors import DataError, InputError, UnknownNameError
+from seesay.base.errors import DataError, InputError, UnknownNameError, UsageError
 from seesay.evaluation.catalog import entries, find_entry, guess_entry
-from seesay.evaluation.datasets import open_dataset
+from seesay.evaluation.datasets import open_dataset, open_datasets
+from seesay.evaluation.datasets.address import is_of_videos
 from seesay.evaluation.datasets.pictures import Members
 from seesay.evaluation.prompts import find_prompts, imagenet_classes
 
@@ -136,14 +137,15 @@ def test_labels_of_a_tar_may_be_names_or_texts_that_name(tmp_path):
     assert open_dataset(str(write_tar(tmp_path / "c.tar", texts))).labels.classes == ("cow", "ape")
 
 
-def test_numbers_that_nobody_names_are_an_error_with_the_cure(tmp_path):
+def test_numbers_that_nobody_names_are_an_error_with_the_cure(tmp_path, caplog):
     members = [("0.png", plain((0, 0, 0))), ("0.cls", b"4")]
     path = write_tar(tmp_path / "own.tar", members)
     with pytest.raises(DataError, match=r"0 to 4.*classes\.txt.*NAME=ADDRESS"):
         open_dataset(str(path))
     assert open_dataset(f"cifar10={path}").labels.classes == find_prompts("cifar10").names
-    with pytest.raises(UnknownNameError, match="did you mean cifar10"):
+    with caplog.at_level("WARNING"), pytest.raises(DataError, match=r"0 to 4.*NAME=ADDRESS"):
         open_dataset(f"cifar-1={path}")
+    assert "no published dataset is called cifar-1, so it is a name of your own; is it cifar10?" in caplog.text
 
 
 def test_a_tar_that_breaks_off_or_is_compressed_says_so(tmp_path):
@@ -298,3 +300,55 @@ def test_nothing_and_nothing_known_are_errors(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="no folder for each class"):
         open_dataset(str(tmp_path / "empty"))
+
+
+@pytest.fixture
+def shop(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return write(tmp_path / "shop", *(f"{part}/{name}/1.png" for part in ("train", "test", "val") for name in "ab"))
+
+
+@pytest.mark.parametrize(
+    ("addresses", "names"),
+    [
+        (["shop#train", "shop#test"], ["shop#train", "shop#test"]),
+        (["shop#train", "shop"], ["shop#train", "shop"]),
+        (["shop#train"], ["shop"]),
+        (["a=shop#train", "My_set.2=shop#test"], ["a", "My_set.2"]),
+        (["a=shop#train", "a=shop#test"], ["a#train", "a#test"]),
+        (["cifar10=shop#train", "cifar10=shop#test"], ["cifar10#train", "cifar10#test"]),
+        (["shop/train", "shop/test"], ["train", "test"]),
+    ],
+)
+def test_several_datasets_are_told_apart_by_split_or_a_name_of_ones_own(addresses, names, shop):
+    found = open_datasets(addresses)
+    assert [dataset.name for dataset in found] == names
+    assert [str(dataset.pictures[0].parts[-3]) for dataset in found] == [
+        "train" if "train" in address else "test" for address in addresses
+    ]
+
+
+def test_two_of_one_name_are_refused_with_the_cure(shop):
+    with pytest.raises(UsageError, match=r"shop#train and shop#train are both shop#train; .*: other=shop#train"):
+        open_datasets(["shop#train", "shop#train"])
+    with pytest.raises(UsageError, match="give one a name of your own"):
+        open_datasets(["shop", str(shop)])
+
+
+def test_a_name_of_ones_own_does_not_hide_that_videos_are_asked_for(shop):
+    assert is_of_videos("clips=videos:shop#train")
+    assert not is_of_videos("clips=shop#train")
+
+
+def test_tars_are_told_by_how_their_names_end(tmp_path):
+    """As training sources are, see tests/unit/data/test_sources.py."""
+    members = [("0.png", plain((0, 0, 0))), ("0.cls", b"cow")]
+    for folder in ("my.target", "a.tar_extracted", "{0..1}"):
+        path = write(tmp_path / folder, "a/1.png", "b/1.png")
+        assert said(open_dataset(str(path))) == {"a/1.png": "a", "b/1.png": "b"}
+        (path / "table.csv").write_text("image,label\na/1.png,cow\n")
+        assert open_dataset(str(path / "table.csv")).labels.classes == ("cow",)
+        assert open_dataset(str(write_tar(path / "all.tar", members))).labels.classes == ("cow",)
+    for number in (0, 3, 6):
+        write_tar(tmp_path / f"shard-{number}.tar", members)
+    assert len(open_dataset(f"{tmp_path}/shard-{{6..0..3}}.tar").pictures) == 3

@@ -59,6 +59,7 @@ def config_of(pairs, **changes):
         steps=20,
         batch_size=4,
         log_every=1,
+        is_trial=True,  # parts of fine-tuning on fresh weights
     )
     return dataclasses.replace(base, **changes)
 
@@ -252,7 +253,11 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_batch(pairs, tmp_p
     assert np.load(tmp_path / "run" / "spike-00000004-0.npz")["pixels"].shape == (4, 64, 64, 3)
     count = iter(range(99))
     train(config_of(pairs, on_spike="skip", steps=6), tmp_path / "skipping")
-    assert [line["step"] for line in read_log(tmp_path / "skipping")] == [1, 2, 3, 5, 6]
+    lines = {line["step"]: line for line in read_log(tmp_path / "skipping")}
+    assert list(lines) == [1, 2, 3, 4, 5, 6]
+    assert [(step, line["left_out"]) for step, line in lines.items() if "left_out" in line] == [
+        (4, "the loss of step 4 is nan")
+    ]
 
 
 def test_a_damaged_checkpoint_is_passed_over(pairs, tmp_path):
@@ -294,9 +299,9 @@ def test_an_object_store_keeps_checkpoints_too():
     [
         (["data.sources="], "there is nothing to train on"),
         (["data.weights=1,2"], "data.weights has 2 numbers for 1"),
-        (["batch_size=1"], "two pairs or more"),
+        (["batch_size=1"], "batch_size cannot be '1'; it takes a whole number from 2"),
         (["data.captions=all"], "takes loss=matching"),
-        (["steps=0"], "count from 1"),
+        (["steps=0"], "steps cannot be '0'; it takes a whole number from 1 to 99,999,999"),
         (["model.variant=tny"], "did you mean tiny"),
         (["model.variant=ViT-B-16-SigLIP"], "start from a bundle of it with model.start"),
         (["model.unlocked_blocks=9", "model.lock_image=true"], "the tower has 3 blocks"),

@@ -29,6 +29,7 @@ BASE = TrainConfig(
     steps=4,
     batch_size=8,
     log_every=1,
+    is_trial=True,
 )
 RUNS = {
     "ddp": [],
