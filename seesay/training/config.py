@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias, cast, get_args, get_origin, get_type
 from seesay.base.errors import UnknownNameError, UsageError
 
 Precision: TypeAlias = Literal["float32", "bfloat16", "float16"]
-Loss: TypeAlias = Literal["softmax", "sigmoid", "matching"]
+Loss: TypeAlias = Literal["auto", "softmax", "sigmoid", "matching"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -138,6 +138,8 @@ class TrainConfig:
     teacher: TeacherConfig = field(default_factory=TeacherConfig)
     save: SaveConfig = field(default_factory=SaveConfig)
     loss: Loss = "softmax"
+    """"auto" is the loss that the model was trained with: "sigmoid" where it has a bias (SigLIP), else "softmax". The other
+    two do not use a bias: it stays as it is. "sigmoid" gives a model without a bias a new one."""
     steps: int = 1000
     batch_size: int = 256
     """Pairs of one step, over all processes."""

@@ -71,7 +71,7 @@ def wrap(clip: Clip, kind: str, device: torch.device) -> nn.Module:
                 register_fsdp_forward_method(module, method)
     scalars = {parameter for parameter in clip.parameters() if parameter.ndim == 0}  # FSDP has no shards of one number
     fully_shard(clip, ignored_params=scalars)
-    for scalar in scalars:
+    for scalar in (scalar for scalar in scalars if scalar.requires_grad):
         scalar.register_post_accumulate_grad_hook(_average_gradient)  # type: ignore[no-untyped-call]
     return clip
 
