@@ -138,8 +138,8 @@ class TrainConfig:
     teacher: TeacherConfig = field(default_factory=TeacherConfig)
     save: SaveConfig = field(default_factory=SaveConfig)
     loss: Loss = "softmax"
-    """"auto" is the loss that the model was trained with: "sigmoid" where it has a bias (SigLIP), else "softmax". The other
-    two do not use a bias: it stays as it is. "sigmoid" gives a model without a bias a new one."""
+    """"auto" is the loss that the model was trained with: "sigmoid" where it has a bias (SigLIP), else "softmax".
+    "softmax" and "matching" do not use a bias: it stays as it is. "sigmoid" gives a model without a bias a new one."""
     steps: int = 1000
     batch_size: int = 256
     """Pairs of one step, over all processes."""
