@@ -128,7 +128,7 @@ def dress(clip: Clip, config: TrainConfig) -> None:
         ):
             raise UsageError(
                 "model.patch_dropout is a share below 1, and goes with a ViT without rotary positions whose frames do "
-                "not look at each other"
+                "not look at each other; leave it out with --set model.patch_dropout=0"
             )
         clip.image_tower.patch_dropout = model.patch_dropout
     if model.video.num_frames:
@@ -284,9 +284,9 @@ def _add_lora(clip: Clip, model: ModelConfig) -> None:
         layers = [module for block in _blocks(tower) for module in block.modules() if isinstance(module, nn.Linear)]
         if not layers:
             raise UsageError(
-                f"model.lora_rank adds to linear layers, and the {side} tower of this model is of convolutions; train "
-                "additions to the text tower with --set model.lora_towers=text --set model.lock_image=true, or to teach "
-                "it classes from a folder of pictures use `seesay train classes`"
+                f"model.lora_rank adds to linear layers, and the {side} tower of this model is of convolutions. "
+                "Train additions to the text tower with --set model.lora_towers=text --set model.lock_image=true; "
+                "to teach it classes from a folder of pictures, use `seesay train classes`"
             )
         for layer in layers:
             addition = LowRank(layer.weight, model.lora_rank, model.lora_alpha)

@@ -40,7 +40,7 @@ RUNS = {
     "fsdp-locked-lora": ["parallel=fsdp", "model.lock_image=true", "model.lora_rank=2", "model.lora_towers=text"],
     "fsdp-muon": ["parallel=fsdp", "optim.name=muon", "model.recompute=true"],
 }
-# every loss once on a model with a bias (SigLIP), which softmax and matching do not use; the others have none or a new one
+# every loss on a model with a bias (SigLIP), which softmax and matching do not use; above it has none or a new one
 BIASED = {
     "ddp-softmax-bias": ["loss=softmax"],
     "ddp-matching-bias-parts": ["loss=matching", "micro_batch=2"],

@@ -1,4 +1,4 @@
-"""Every recipe on a small model of every family that seesay reads, in micro batches: what trains, and what is refused."""
+"""Every recipe on a small model of every family, in micro batches: what trains, and what is refused."""
 
 import dataclasses
 from typing import get_args
