@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 SOURCES: dict[str, str] = {
     "folder": "seesay.data.table:open_folder",
+    "classes": "seesay.data.classes:open_classes",
     "manifest": "seesay.data.table:open_manifest",
     "tars": "seesay.data.tars:Tars",
     "videos": "seesay.data.videos:open_table",
@@ -18,7 +19,7 @@ SOURCES: dict[str, str] = {
 
 
 def open_source(address: str) -> "Source":
-    """A folder of pairs, a manifest (.csv, .tsv, .jsonl, .parquet), WebDataset tars, or `LAYOUT:PATH[#PART]` videos.
+    """A folder of pairs or of classes, a manifest (`table.MANIFESTS`), WebDataset tars, or `LAYOUT:PATH[#PART]` videos.
 
     Raises:
         DataError: there is nothing of the kind, or it cannot be read.
@@ -27,6 +28,7 @@ def open_source(address: str) -> "Source":
 
     from seesay.base.errors import DataError
     from seesay.base.tables import resolve
+    from seesay.data.classes import is_class_folder
     from seesay.data.table import MANIFESTS
     from seesay.data.videos import is_video_address
 
@@ -36,7 +38,7 @@ def open_source(address: str) -> "Source":
     if address.startswith("pipe:") or "://" in address or ".tar" in address:
         return resolve(SOURCES, "tars", kind="source")(address)  # type: ignore[no-any-return]
     if path.is_dir():
-        return resolve(SOURCES, "folder", kind="source")(path)  # type: ignore[no-any-return]
+        return resolve(SOURCES, "classes" if is_class_folder(path) else "folder", kind="source")(path)  # type: ignore[no-any-return]
     if path.suffix.lower() in MANIFESTS:
         return resolve(SOURCES, "manifest", kind="source")(path)  # type: ignore[no-any-return]
     what = "is no source that is known" if path.exists() else "is not there"

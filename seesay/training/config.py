@@ -40,7 +40,8 @@ class ModelConfig:
     image_size: int = 0
     """Side in pixels; 0 for the architecture's own."""
     lock_image: bool = False
-    """Keep the image tower as it is (LiT, arXiv:2111.07991)."""
+    """Keep the image tower as it is (LiT, arXiv:2111.07991). Where lock_text keeps the text side too, and the model has
+    no image projection (SigLIP), the pool at the tower's end learns in its place."""
     unlocked_blocks: int = 0
     """Of a locked image tower, how many of its last blocks are trained all the same."""
     lock_text: bool = False
@@ -64,11 +65,14 @@ class DataConfig:
     """What it is trained on."""
 
     sources: tuple[str, ...] = ()
-    """Folders, manifests or tars; see `seesay.data.open_source`."""
+    """Folders of pairs or of classes, manifests or tars; see `seesay.data.open_source`."""
     weights: tuple[float, ...] = ()
     """How often each source is drawn from; by default all alike."""
     captions: Literal["one", "all"] = "one"
     """Of a picture with several: one drawn in each pass, or all as positives (needs the loss "matching")."""
+    hold_out: float = 0.0
+    """Of folders of classes: the share of each class's pictures that is not trained on, drawn by the seed. One with a
+    folder "test" or "val" of its own holds out that."""
     augment: Literal["square_crop", "random_resized_crop", "squash"] = "square_crop"
     flip: bool = True
     """Of videos: mirror every other clip. Leave it out where left and right are the answer."""
@@ -141,6 +145,7 @@ class TrainConfig:
     """"auto" is the loss that the model was trained with: "sigmoid" where it has a bias (SigLIP), else "softmax".
     "softmax" and "matching" do not use a bias: it stays as it is. "sigmoid" gives a model without a bias a new one."""
     steps: int = 1000
+    """Of folders of classes 0 is as many as their pictures need: 4,000 pictures or five passes are seen."""
     batch_size: int = 256
     """Pairs of one step, over all processes."""
     micro_batch: int = 0

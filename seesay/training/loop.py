@@ -27,6 +27,7 @@ from seesay.encoders.bundle import Bundle
 from seesay.models.clip import Clip
 from seesay.training import wise
 from seesay.training.checkpoint import Checkpoints
+from seesay.training.classes import settle
 from seesay.training.config import TrainConfig
 from seesay.training.losses.world import World
 from seesay.training.monitor import Monitor
@@ -68,6 +69,7 @@ def train(
     with joined(config.device) as device, stop_signals() as stopped:
         world = World.current()
         is_first = world.rank == 0
+        config = settle(config)
         check(config, world)
         if is_first:
             claim(run, config)

@@ -141,6 +141,8 @@ def dress(clip: Clip, config: TrainConfig) -> None:
     if model.lock_text:
         for module in (cast(nn.Module, clip.text_tower), clip.text_projection):
             module.requires_grad_(False)
+        if model.lock_image and isinstance(clip.image_projection, nn.Identity) and not model.unlocked_blocks:
+            _unlock_pool(cast(nn.Module, clip.image_tower))
     if model.lora_rank:
         _add_lora(clip, model)
     if model.recompute:
@@ -273,6 +275,13 @@ def _lock(tower: nn.Module, num_unlocked: int) -> None:
     for module in unlocked:
         for parameter in module.parameters():
             parameter.requires_grad_(True)
+
+
+def _unlock_pool(tower: nn.Module) -> None:
+    """A SigLIP has no image projection: what comes last of it, and what can learn alone, is its attention pool."""
+    for name, module in tower.named_children():
+        if name == "pool":
+            module.requires_grad_(True)
 
 
 def _add_lora(clip: Clip, model: ModelConfig) -> None:

@@ -8,14 +8,13 @@ from pathlib import Path
 import platformdirs
 
 from seesay.base.errors import DataError
+from seesay.data.classes import TEST_SPLITS
 from seesay.data.table import MANIFESTS
 from seesay.data.videos import is_video_address
 from seesay.evaluation.catalog import Entry, find_entry, guess_entry
 
 HUGGINGFACE = "hf:"
-TEST_SPLITS = ("test", "val", "validation", "valid", "dev")
 VALIDATION_SPLITS = TEST_SPLITS[1:]
-TRAIN_SPLITS = ("train", "training")
 _NAMED = re.compile(r"([a-z0-9][a-z0-9-]*)=(.+)", re.DOTALL)
 
 

@@ -15,10 +15,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from seesay.base.errors import DataError
+from seesay.data.classes import TEST_SPLITS, TRAIN_SPLITS
 from seesay.evaluation.dataset import Dataset
 from seesay.evaluation.datasets.address import (
-    TEST_SPLITS,
-    TRAIN_SPLITS,
     VALIDATION_SPLITS,
     Asked,
     choose_split,

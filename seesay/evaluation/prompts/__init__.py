@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from seesay.base.errors import UnknownNameError, UsageError
-from seesay.base.paths import ASSETS
+from seesay.data.classes import imagenet_classes
 
 GENERAL = ("a photo of a {}.",)
 """Where nothing else is known. Source: CLIP, arXiv:2103.00020, section 3.1.4."""
@@ -116,12 +116,6 @@ def write_sentences(classes: Sequence[str], prompts: Prompts) -> list[list[str]]
         [fill(template, name) for name in known.get(shown, (shown,)) for template in prompts.templates]
         for shown in classes
     ]
-
-
-@cache
-def imagenet_classes() -> dict[str, str]:
-    """WordNet id -> name of ImageNet's 1,000 classes, in the order of their numbers."""
-    return dict(json.loads((ASSETS / "imagenet-classes.json").read_text("utf-8"))["classes"])
 
 
 @cache
