@@ -15,14 +15,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from seesay.data.classes import imagenet_classes
 from seesay.encoders import load
 from seesay.encoders.bundle import Bundle
 from seesay.encoders.catalog import open_bundle
 from seesay.encoders.encoder import Encoder
 from seesay.evaluation.dataset import Dataset, Labels
 from seesay.evaluation.datasets import open_dataset
-from seesay.tasks.classify import build_classifier
+from seesay.tasks.classify import DEFAULT_TEMPLATE, build_classifier
 from seesay.training.loop import train
 from seesay.training.recipes import find_recipe
 
@@ -41,8 +40,11 @@ def main() -> None:
     arguments = parser.parse_args()
     encoder = load("starter")
     cifar, imagenet = open_dataset(arguments.cifar), open_dataset(arguments.imagenet)
-    features = {name: _features(encoder, dataset) for name, dataset in (("cifar", cifar), ("imagenet", imagenet))}
-    known = build_classifier(encoder, list(imagenet_classes().values()))
+    alike = np.flatnonzero(np.isin(_labels(cifar).labels, [_labels(cifar).classes.index(name) for name in CLASSES]))
+    features = {"imagenet": _features(encoder, imagenet, np.arange(len(imagenet.pictures)))}
+    features["cifar"] = np.zeros((len(cifar.pictures), features["imagenet"].shape[1]), np.float32)
+    features["cifar"][alike] = _features(encoder, cifar, alike)
+    known = encoder.encode_texts([DEFAULT_TEMPLATE.replace("{}", name) for name in _labels(imagenet).classes])
     print(f"{encoder.id}, {arguments.num} pictures a class, top-1", flush=True)
     for title, names in (("their names", CLASSES), ("made-up names", MADE_UP)):
         rows = []
@@ -71,11 +73,10 @@ def _labels(dataset: Dataset) -> Labels:
     return dataset.single_labels
 
 
-def _features(encoder: Encoder, dataset: Dataset) -> NDArray[np.float32]:
-    count = len(dataset.pictures)
-    starts = range(0, count, _AT_ONCE)
-    sources = ([dataset.pictures[number] for number in range(start, min(count, start + _AT_ONCE))] for start in starts)
-    return np.concatenate([encoder.encode_features(some) for some in sources])
+def _features(encoder: Encoder, dataset: Dataset, numbers: NDArray[np.int64]) -> NDArray[np.float32]:
+    sources = [dataset.pictures[int(number)] for number in numbers]
+    starts = range(0, len(sources), _AT_ONCE)
+    return np.concatenate([encoder.encode_features(sources[start : start + _AT_ONCE]) for start in starts])
 
 
 def _split(labels: Labels, seed: int, num: int) -> tuple[list[tuple[int, int]], NDArray[np.int64], NDArray[np.int64]]:

@@ -65,7 +65,13 @@ def make_videos(folder):
     return f"videos:{folder}"
 
 
-MAKERS = {"folder": make_folder, "manifest": make_manifest, "tars": make_tars, "videos": make_videos}
+MAKERS = {
+    "folder": make_folder,
+    "classes": make_classes,
+    "manifest": make_manifest,
+    "tars": make_tars,
+    "videos": make_videos,
+}
 
 
 def test_every_source_is_held_to_this():

@@ -124,9 +124,10 @@ def test_the_table_has_every_family_and_tower():
 
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_every_recipe_trains_every_family(recipe, family, bundles, pair_folder, clips, tmp_path):
-    is_video = find_recipe(recipe).model.video.num_frames > 0
-    config = config_of(recipe, bundles[family], clips if is_video else pair_folder)
+def test_every_recipe_trains_every_family(recipe, family, bundles, pair_folder, class_folder, clips, tmp_path):
+    whole = find_recipe(recipe)
+    source = clips if whole.model.video.num_frames else class_folder if whole.data.hold_out else pair_folder
+    config = config_of(recipe, bundles[family], source)
     if family in REFUSED.get(recipe, {}):
         with pytest.raises(UsageError, match=REFUSED[recipe][family]):
             train(config, tmp_path / "run")
