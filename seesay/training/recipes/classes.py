@@ -6,9 +6,10 @@ from seesay.training.config import DataConfig, ModelConfig, OptimConfig, SaveCon
 def classes() -> TrainConfig:
     """Name the folder with data.sources; a fifth of each class is held out, and counted before and after.
 
-    What is trained is the image projection alone, towards the classes' names as the text tower reads them. Trained
-    deeper, fifty pictures are learned by heart (docs/training.md has the numbers). The loss is matching: all pictures
-    of a class are right for its text, and a class with few pictures is not drowned by one with many.
+    What is trained is the image projection alone, towards the classes' names as the text tower reads them: it
+    is enough, and each picture goes through the tower once. The loss is matching: all pictures of a class are right for
+    its text. With 25, 15, 6, 3 and 1 pictures of five classes it did better than a cross-entropy over the classes and
+    than showing all classes equally often; with ten of each the three were alike (on stored features, four seeds).
     """
     return TrainConfig(
         model=ModelConfig(start="starter", lock_image=True, lock_text=True),
