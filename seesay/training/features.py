@@ -39,8 +39,8 @@ def is_kept(clip: Clip, sources: list[Source], config: TrainConfig) -> bool:
         return False  # these look at the pictures themselves
     if any(parameter.requires_grad for parameter in cast(nn.Module, clip.image_tower).parameters()):
         return False
-    count = sum(len(source) if isinstance(source, ClassTable) else config.steps for source in sources)
-    return VIEWS * count < config.steps * config.batch_size
+    counts = [len(source) for source in sources if isinstance(source, ClassTable)]
+    return len(counts) == len(sources) and VIEWS * sum(counts) < config.steps * config.batch_size
 
 
 class FeatureReader:

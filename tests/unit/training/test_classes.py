@@ -10,6 +10,7 @@ import torch
 from painting import paint
 
 from seesay.base.errors import UsageError
+from seesay.data import open_source
 from seesay.data.augment import random_resized_crop, sharpened
 from seesay.inputs.transform import ImageConfig, ImageTransform
 from seesay.training import features, loop
@@ -88,14 +89,17 @@ def test_features_computed_once_give_the_numbers_of_computing_them_each_time(pho
     np.testing.assert_allclose(kept, each, rtol=1e-4)  # batches of other sizes sum in another order
 
 
-def test_features_are_not_kept_where_the_tower_learns_or_pictures_are_many(photos):
+def test_features_are_not_kept_where_the_tower_learns_or_pictures_are_many(photos, pair_folder):
     config = config_of(photos, "steps=1000")
     clip = loop.open_trainee(config.model, seed=0).clip
-    assert not features.is_kept(clip, [], config)
+    table = open_source(str(photos))
+    assert len(table) == 15
+    assert not features.is_kept(clip, [table], config)
     clip.image_tower.requires_grad_(False)
-    assert features.is_kept(clip, [], config)
-    assert not features.is_kept(clip, [], override(config, ["teacher.model=starter"]))
-    assert not features.is_kept(clip, [object()] * 1000, config)
+    assert features.is_kept(clip, [table], config)
+    assert not features.is_kept(clip, [table], override(config, ["teacher.model=starter"]))
+    assert not features.is_kept(clip, [table], override(config, ["steps=15"]))  # 15 * 8 pictures are no more than views
+    assert not features.is_kept(clip, [table, open_source(pair_folder)], config)
 
 
 def test_a_broken_picture_is_named_once_and_left_out(photos, tmp_path, caplog):
