@@ -42,7 +42,7 @@ def make_bundle(folder, model, family, tokenizer=None, name="tiny"):
         licence="MIT",
         dim=model["dim"],
         model=model,
-        image=recipes.image_config(family, model["image"]["image_size"]),
+        image=recipes.image_config(family, model["image"].get("image_size", 64)),  # an EfficientNet takes any
         text=recipes.text_config(family, model["text"]["context_length"]),
         logit_scale=math.exp(float(state["log_scale"])),
         logit_bias=float(state["bias"]) if "bias" in state else None,

@@ -33,6 +33,7 @@ def train(
     fine-tuning also for mixtures with the weights it started from. Needs the extra: pip install 'seesay\[train]'
     """
     from seesay.cli.measures import measures_on
+    from seesay.cli.taught import report_classes
     from seesay.training.config import override, to_json
     from seesay.training.loop import train as run
     from seesay.training.recipes import find_recipe, shrink
@@ -51,5 +52,6 @@ def train(
     bundle = run(config, out, evaluate=measures_on(held_out, zero_shot), show=say)
     if bundle is not None:
         write(f"{bundle.id} in {bundle.folder}")
+        report_classes(config, bundle, out)
     elif os.environ.get("RANK", "0") == "0":  # the others end before the first one has written
         say(f"stopped; run it again to go on, in {out}")

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 SOURCES: dict[str, str] = {
     "folder": "seesay.data.table:open_folder",
+    "classes": "seesay.data.classes:open_classes",
     "manifest": "seesay.data.table:open_manifest",
     "tars": "seesay.data.tars:Tars",
     "videos": "seesay.data.videos:open_table",
@@ -18,7 +19,7 @@ SOURCES: dict[str, str] = {
 
 
 def open_source(address: str) -> "Source":
-    """A folder of pairs, a manifest (.csv, .tsv, .jsonl, .parquet), WebDataset tars, or `LAYOUT:PATH[#PART]` videos.
+    """A folder of pairs or of classes, a manifest (`table.MANIFESTS`), WebDataset tars, or `LAYOUT:PATH[#PART]` videos.
 
     What is there under the address as it is written comes first, whatever stands in its name. Else it is videos, or
     shards where every name of the pattern ends as a tar's (see `tars.TAR_SUFFIXES`), or is a pipe or has ://.
@@ -30,13 +31,14 @@ def open_source(address: str) -> "Source":
     from seesay.base.errors import DataError
     from seesay.base.paths import find
     from seesay.base.tables import resolve
+    from seesay.data.classes import is_class_folder
     from seesay.data.table import MANIFESTS
     from seesay.data.tars import TAR_SUFFIXES, is_tars
     from seesay.data.videos import is_video_address
 
     path = find(address)
     if path is not None and path.is_dir():
-        return resolve(SOURCES, "folder", kind="source")(path)  # type: ignore[no-any-return]
+        return resolve(SOURCES, "classes" if is_class_folder(path) else "folder", kind="source")(path)  # type: ignore[no-any-return]
     if path is not None and path.suffix.lower() in MANIFESTS:
         return resolve(SOURCES, "manifest", kind="source")(path)  # type: ignore[no-any-return]
     if is_video_address(address):

@@ -110,6 +110,7 @@ class Loader:
         self._batch_size, self._threads, self._most_bad = batch_size, threads, most_bad
         self.num_bad, self._num_seen = counts
         self.waited_s = 0.0
+        self._logged: set[str] = set()
 
     @property
     def num_examples(self) -> int | None:
@@ -171,8 +172,9 @@ class Loader:
 
     def _count_bad(self, bad: Damaged) -> None:
         self.num_bad += 1
-        if self.num_bad <= _LOGGED:
-            more = "; further ones are only counted" if self.num_bad == _LOGGED else ""
+        if bad.key not in self._logged and len(self._logged) < _LOGGED:
+            self._logged.add(bad.key)  # of a small source the same one comes in every pass
+            more = "; further ones are only counted" if len(self._logged) == _LOGGED else ""
             logger.warning("left out %s: %s%s", bad.key, bad.reason, more)
         if self._num_seen >= _LEAST_SEEN and self.num_bad > self._most_bad * self._num_seen:
             raise DataError(

@@ -86,7 +86,8 @@ def open_folder(path: Path) -> Table:
         raise DataError(f"{path} cannot be read: {reason(error)}") from error
     if not rows:
         raise DataError(
-            f"{path} has {len(pictures)} pictures and none with a caption: write each one's into a .txt file beside it"
+            f"{path} has {len(pictures)} pictures and none with a caption: write each one's into a .txt file beside "
+            "it, or put the pictures of each class into a folder called what they show"
         )
     return Table(rows)
 

@@ -164,7 +164,7 @@ class ImageTransform:
         resized = self._resize(rgb, self.target_px, resampling)
         square = _middle_square(resized, self.config.size_px, self.config.crop_rounding)
         if self.config.interpolation == "bicubic_sharp":
-            square = _sharpen(square, self._enlarged(rgb))
+            square = sharpen(square, self._enlarged(rgb))
         return np.array(square, dtype=np.uint8)  # a copy: np.asarray of a picture is read-only
 
     def _enlarged(self, picture: Image.Image) -> float:
@@ -173,7 +173,8 @@ class ImageTransform:
         return (self.config.resize_px or self.config.size_px) / side
 
 
-def _sharpen(picture: Image.Image, enlarged: float) -> Image.Image:
+def sharpen(picture: Image.Image, enlarged: float) -> Image.Image:
+    """What `bicubic_sharp` does to a picture that was made `enlarged` times as large as it was."""
     if enlarged <= 1:
         return picture
     return picture.filter(ImageFilter.UnsharpMask(_SHARP_RADIUS * enlarged, _SHARP_PERCENT, threshold=0))

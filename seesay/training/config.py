@@ -11,7 +11,7 @@ from seesay.training import values
 from seesay.training.values import Range
 
 Precision: TypeAlias = Literal["float32", "bfloat16", "float16"]
-Loss: TypeAlias = Literal["softmax", "sigmoid", "matching"]
+Loss: TypeAlias = Literal["auto", "softmax", "sigmoid", "matching"]
 _STEPS = 99_999_999  # a checkpoint's name has eight digits
 
 
@@ -42,7 +42,8 @@ class ModelConfig:
     image_size: Annotated[int, Range(0, 8192)] = 0
     """Side in pixels; 0 for the architecture's own."""
     lock_image: bool = False
-    """Keep the image tower as it is (LiT, arXiv:2111.07991)."""
+    """Keep the image tower as it is (LiT, arXiv:2111.07991). Where lock_text keeps the text side too, and the model has
+    no image projection (SigLIP), the pool at the tower's end learns in its place."""
     unlocked_blocks: Annotated[int, Range(0, 1000)] = 0
     """Of a locked image tower, how many of its last blocks are trained all the same."""
     lock_text: bool = False
@@ -74,12 +75,16 @@ class DataConfig:
     """What it is trained on."""
 
     sources: tuple[str, ...] = ()
-    """Folders, manifests or tars; see `seesay.data.open_source`. Several with commas between; where a path has a comma
-    itself, a JSON list: data.sources=["a, b.csv"]. What is there under the whole text is one source."""
+    """Folders of pairs or of classes, manifests or tars; see `seesay.data.open_source`. Several with commas between;
+    where a path has a comma itself, a JSON list: data.sources=["a, b.csv"]. What is there under the whole text is one
+    source."""
     weights: Annotated[tuple[float, ...], Range(0, 1e9, without=(0,))] = ()
     """How often each source is drawn from; by default all alike."""
     captions: Literal["one", "all"] = "one"
     """Of a picture with several: one drawn in each pass, or all as positives (needs the loss "matching")."""
+    hold_out: float = 0.0
+    """Of folders of classes: the share of each class's pictures that is not trained on, drawn by the seed. One with a
+    folder "test" or "val" of its own holds out that."""
     augment: Literal["square_crop", "random_resized_crop", "squash"] = "square_crop"
     flip: bool = True
     """Of videos: mirror every other clip. Leave it out where left and right are the answer."""
@@ -149,7 +154,10 @@ class TrainConfig:
     teacher: TeacherConfig = field(default_factory=TeacherConfig)
     save: SaveConfig = field(default_factory=SaveConfig)
     loss: Loss = "softmax"
-    steps: Annotated[int, Range(1, _STEPS)] = 1000
+    """"auto" is the loss that the model was trained with: "sigmoid" where it has a bias (SigLIP), else "softmax".
+    "softmax" and "matching" do not use a bias: it stays as it is. "sigmoid" gives a model without a bias a new one."""
+    steps: Annotated[int, Range(0, _STEPS)] = 1000
+    """Of folders of classes 0 is as many as their pictures need: 4,000 pictures or five passes are seen."""
     batch_size: Annotated[int, Range(2, 2**24)] = 256
     """Pairs of one step, over all processes."""
     micro_batch: Annotated[int, Range(0, 2**24)] = 0

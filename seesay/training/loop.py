@@ -29,6 +29,7 @@ from seesay.models.clip import Clip
 from seesay.training import wise
 from seesay.training.batches import BatchWatch
 from seesay.training.checkpoint import cure_of
+from seesay.training.classes import settle
 from seesay.training.config import TrainConfig
 from seesay.training.losses.world import World
 from seesay.training.monitor import Monitor
@@ -95,6 +96,7 @@ def _train(
     with joined(config.device) as device, stop_signals() as stopped:
         world = World.current()
         is_first = world.rank == 0
+        config = settle(config)
         check(config, world)
         if is_first:
             claim(run, config)

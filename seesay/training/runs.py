@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import logging
 import signal
 import threading
 from collections.abc import Iterator
@@ -10,16 +11,20 @@ from typing import Any
 
 from seesay.base.errors import UsageError
 from seesay.data import open_source
-from seesay.data.augment import find_augmentation
+from seesay.data.augment import find_augmentation, sharpened
 from seesay.data.feed import Feed
 from seesay.data.loader import Loader, Preparation
 from seesay.encoders.bundle import write_atomically
 from seesay.training.checkpoint import Checkpoints
+from seesay.training.classes import training_part
 from seesay.training.config import TrainConfig, check_values, flat, from_json, to_json
+from seesay.training.features import FeatureReader, is_kept
 from seesay.training.losses.world import World
 from seesay.training.monitor import LOG
 from seesay.training.trainee import Trainee, tokenizer_of
 from seesay.training.videos import check_videos, clip_reader
+
+logger = logging.getLogger("seesay.training")
 
 CONFIG = "config.json"
 MODEL = "model"
@@ -131,14 +136,25 @@ def open_loader(config: TrainConfig, trainee: Trainee, world: World, cursor: dic
     """
     data, cursor = config.data, cursor or {}
     weights = data.weights or (1.0,) * len(data.sources)
-    sources = [(open_source(source), weight) for source, weight in zip(data.sources, weights, strict=True)]
+    sources = [
+        (training_part(open_source(source), config), weight)
+        for source, weight in zip(data.sources, weights, strict=True)
+    ]
+    augment = find_augmentation(data.augment)
+    if trainee.bundle.image.interpolation == "bicubic_sharp":
+        augment = sharpened(augment)
+    read = clip_reader(config, trainee.bundle.image.size_px)
+    if read is None and is_kept(trainee.clip, [source for source, _ in sources], config):
+        read = kept = FeatureReader(trainee.clip, trainee.bundle, augment)
+        logger.info("the image tower stays as it is: what it makes of the pictures is computed once, before the steps")
+        kept.fill(source for source, _ in sources)
     how = Preparation(
         size_px=trainee.bundle.image.size_px,
-        augment=find_augmentation(data.augment),
+        augment=augment,
         tokenizer=tokenizer_of(trainee),
         captions=data.captions,
         seed=config.seed,
-        read=clip_reader(config, trainee.bundle.image.size_px),
+        read=read,
     )
     feed = Feed(sources, seed=config.seed, rank=world.rank, size=world.size, cursor=cursor.get("feed"))
     bad, seen = cursor.get("counts", (0, 0))

@@ -26,14 +26,14 @@ from seesay.training.optimizer import make_optimizers, set_rates
 from seesay.training.processes import any_of, gather, get_state, is_sharded, set_state, wrap
 from seesay.training.step import Stepper, find_loss, random_state, set_random_state, to_device, with_teacher
 from seesay.training.teacher import open_teacher
-from seesay.training.trainee import dress, freeze_statistics, open_trainee
+from seesay.training.trainee import dress, freeze_statistics, open_trainee, with_loss
 
 
 class State:
     """A model on its way, in this process.
 
     Args:
-        config: the run's.
+        config: the run's; its loss "auto" becomes the one that the model has.
         device: where it trains.
         world: the processes that train it together.
 
@@ -43,8 +43,9 @@ class State:
     """
 
     def __init__(self, config: TrainConfig, device: torch.device, world: World) -> None:
-        self.config, self.device, self.world = config, device, world
         self.trainee = open_trainee(config.model, seed=config.seed)
+        config = with_loss(config, self.trainee.clip)
+        self.config, self.device, self.world = config, device, world
         self.clip = self.trainee.clip
         torch.manual_seed(config.seed)
         dress(self.clip, config)

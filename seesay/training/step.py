@@ -239,9 +239,10 @@ class Stepper:
                     out = self._towers(*part)
                     pull = (out.images * image_grads[number]).sum() + (out.texts * text_grads[number]).sum()
                     for own, joint in ((out.scale, joined.scale), (out.bias, joined.bias)):
-                        if own is not None and joint is not None:
+                        # a bias has none under a loss that does not use it
+                        if own is not None and joint is not None and joint.grad is not None:
                             # in the last part only: it is one number for all
-                            pull = pull + own * cast(Tensor, joint.grad) * float(is_last)
+                            pull = pull + own * joint.grad * float(is_last)
                     torch.autograd.backward(self.scaler.scale(pull))
         set_random_state(after, batch.images.device)
         return loss.detach()

@@ -10,7 +10,7 @@ import functools
 import math
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -31,7 +31,9 @@ from seesay.encoders.video import read_temporal
 from seesay.inputs import openai
 from seesay.inputs.tokenizer import Tokenizer
 from seesay.models import variants
+from seesay.models.bert import BertLayer
 from seesay.models.clip import Clip, build
+from seesay.models.efficientnet import InvertedBottleneck
 from seesay.models.resnet import Bottleneck
 from seesay.models.temporal import make_config
 from seesay.models.temporal_clip import VideoClip
@@ -112,6 +114,13 @@ def tokenizer_of(trainee: Trainee) -> Tokenizer:
         return Tokenizer(path, trainee.bundle.text)
 
 
+def with_loss(config: TrainConfig, clip: Clip) -> TrainConfig:
+    """The config with the loss that the model was trained with where it asks for "auto"; a bias is a SigLIP's."""
+    if config.loss != "auto":
+        return config
+    return replace(config, loss="softmax" if clip.bias is None else "sigmoid")
+
+
 def dress(clip: Clip, config: TrainConfig) -> None:
     """Make of a model one that is trained as the config says; in place.
 
@@ -120,6 +129,8 @@ def dress(clip: Clip, config: TrainConfig) -> None:
     """
     model = config.model
     _set_scale_and_bias(clip, config)
+    if config.loss != "sigmoid" and clip.bias is not None:
+        clip.bias.requires_grad_(False)  # no gradient comes to it, which DDP takes for a fault
     if model.patch_dropout:
         if (
             not isinstance(clip.image_tower, ViT)
@@ -129,7 +140,7 @@ def dress(clip: Clip, config: TrainConfig) -> None:
         ):
             raise UsageError(
                 "model.patch_dropout is a share below 1, and goes with a ViT without rotary positions whose frames do "
-                "not look at each other"
+                "not look at each other; leave it out with --set model.patch_dropout=0"
             )
         clip.image_tower.patch_dropout = model.patch_dropout
     if model.video.num_frames:
@@ -142,6 +153,8 @@ def dress(clip: Clip, config: TrainConfig) -> None:
     if model.lock_text:
         for module in (cast(nn.Module, clip.text_tower), clip.text_projection):
             module.requires_grad_(False)
+        if model.lock_image and isinstance(clip.image_projection, nn.Identity) and not model.unlocked_blocks:
+            _unlock_pool(cast(nn.Module, clip.image_tower))
     if model.lora_rank:
         _add_lora(clip, model)
     if model.recompute:
@@ -285,26 +298,41 @@ def _lock(tower: nn.Module, num_unlocked: int) -> None:
     unlocked = blocks[len(blocks) - num_unlocked :]
     if num_unlocked:  # what comes after the blocks is unlocked with them
         unlocked += [
-            module for name, module in tower.named_children() if name in ("last_norm", "pool") and module is not None
+            module
+            for name, module in tower.named_children()
+            if name in ("last_norm", "pool", "head") and module is not None
         ]
     for module in unlocked:
         for parameter in module.parameters():
             parameter.requires_grad_(True)
 
 
+def _unlock_pool(tower: nn.Module) -> None:
+    """A SigLIP has no image projection: what comes last of it, and what can learn alone, is its attention pool."""
+    for name, module in tower.named_children():
+        if name == "pool":
+            module.requires_grad_(True)
+
+
 def _add_lora(clip: Clip, model: ModelConfig) -> None:
     towers = {"image": clip.image_tower, "text": clip.text_tower}
-    chosen = towers.values() if model.lora_towers == "both" else [towers[model.lora_towers]]
-    for tower in cast(Iterable[nn.Module], chosen):
+    chosen = towers if model.lora_towers == "both" else {model.lora_towers: towers[model.lora_towers]}
+    for side, tower in cast(Mapping[str, nn.Module], chosen).items():
         for parameter in tower.parameters():
             parameter.requires_grad_(False)
         layers = [module for block in _blocks(tower) for module in block.modules() if isinstance(module, nn.Linear)]
         if not layers:
-            raise UsageError("model.lora_rank goes with transformer towers; choose one with model.lora_towers")
+            raise UsageError(
+                f"model.lora_rank adds to linear layers, and the {side} tower of this model is of convolutions. "
+                "Train additions to the text tower with --set model.lora_towers=text --set model.lock_image=true; "
+                "to teach it classes from a folder of pictures, use `seesay train classes`"
+            )
         for layer in layers:
             addition = LowRank(layer.weight, model.lora_rank, model.lora_alpha)
             parametrize.register_parametrization(layer, "weight", cast(Any, addition))
 
 
 def _blocks(tower: nn.Module) -> Iterator[nn.Module]:
-    return (module for module in tower.modules() if isinstance(module, Block | Bottleneck))
+    return (
+        module for module in tower.modules() if isinstance(module, Block | BertLayer | Bottleneck | InvertedBottleneck)
+    )

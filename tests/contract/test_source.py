@@ -51,6 +51,13 @@ def make_tars(folder):
     return str(folder / "{00..05}.tar")
 
 
+def make_classes(folder):
+    for number in range(COUNT):
+        (folder / f"picture {number}").mkdir(parents=True)
+        (folder / f"picture {number}" / "0.png").write_bytes(picture(number))
+    return str(folder)
+
+
 def make_videos(folder):
     for number in range(COUNT):
         (folder / f"picture {number}").mkdir(parents=True)
@@ -58,7 +65,13 @@ def make_videos(folder):
     return f"videos:{folder}"
 
 
-MAKERS = {"folder": make_folder, "manifest": make_manifest, "tars": make_tars, "videos": make_videos}
+MAKERS = {
+    "folder": make_folder,
+    "classes": make_classes,
+    "manifest": make_manifest,
+    "tars": make_tars,
+    "videos": make_videos,
+}
 
 
 def test_every_source_is_held_to_this():

@@ -48,7 +48,7 @@ def test_the_printed_example_is_what_is_printed(tmp_path):
 
 
 def test_every_kind_of_source_and_every_column_is_named():
-    assert set(SOURCES) == {"folder", "manifest", "tars", "videos"}
+    assert set(SOURCES) == {"folder", "classes", "manifest", "tars", "videos"}
     for name in (*IMAGE_COLUMNS, *CAPTION_COLUMNS, *MANIFESTS):
         assert f"`{name}`" in PAGE or f"`pairs{name}`" in PAGE, name
 

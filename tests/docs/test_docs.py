@@ -27,6 +27,10 @@ def here(tmp_path):
     for name in ("Pictures/dog.jpg", "Scans/receipt.png", "photo.jpg", "demo/chelsea.png", "demo/coffee.png"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         paint(tmp_path / name, (90, 120, 30))
+    for name in ("Quilby", "red_cup"):
+        (tmp_path / "my-products" / name).mkdir(parents=True)
+        for number in range(2):
+            paint(tmp_path / "my-products" / name / f"{number}.jpg", (90 * number, 10 * len(name), 30))
     (tmp_path / "Videos").mkdir()
     film(tmp_path / "Videos" / "holiday.mp4", ("red", 3), ("blue", 3))
     (tmp_path / ".demo").mkdir()

@@ -1,5 +1,6 @@
 """`seesay train` as a person runs it: alone, in several processes, and with mistakes."""
 
+import re
 import subprocess
 import sys
 
@@ -38,6 +39,22 @@ def test_learn_from_a_teacher_measure_and_search_with_the_result(run, pairs):
     run("index", "pairs", "--model", "run/model")
     assert run("search", "all red", "--model", "run/model").stdout.count("pairs/") >= 1
     assert "loss" in run("runs", "show", "run").stdout
+
+
+def test_the_starter_learns_classes_and_names_pictures_by_them(run, tmp_path):
+    for name, colour in (("Quilby", (220, 10, 10)), ("Zorbax_40", (10, 10, 220))):
+        (tmp_path / "products" / name).mkdir(parents=True)
+        for number in range(5):
+            paint(tmp_path / "products" / name / f"{number}.png", tuple(max(0, value - 4 * number) for value in colour))
+    settings = [part for each in ("data.sources=products", "steps=20", "batch_size=8") for part in ("--set", each)]
+    done = run("train", "classes", *settings, "--out", "run")
+    assert "8 pictures of 2 classes are trained on: Quilby 4, Zorbax 40 4" in done.stderr
+    found = re.search(r"held-out pictures with the right class first: (\d) before, 2 now, of 2", done.stdout)
+    assert found, done.stdout
+    assert "--labels-file run/labels.txt" in done.stderr
+    picture = "products/Zorbax_40/0.png"
+    said = run("classify", picture, "--model", "run/model", "--labels-file", "run/labels.txt", "--top", "1").stdout
+    assert said.endswith("Zorbax 40\n")
 
 
 def test_two_processes_through_torchrun(run, pairs):

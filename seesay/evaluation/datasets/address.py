@@ -12,6 +12,7 @@ import platformdirs
 
 from seesay.base.errors import DataError, UnknownNameError
 from seesay.base.paths import find
+from seesay.data.classes import TEST_SPLITS
 from seesay.data.table import MANIFESTS
 from seesay.data.tars import is_tar_name, is_tars
 from seesay.data.videos import is_video_address
@@ -20,9 +21,7 @@ from seesay.evaluation.catalog import Entry, find_entry, guess_entry
 logger = logging.getLogger("seesay.evaluation")
 
 HUGGINGFACE = "hf:"
-TEST_SPLITS = ("test", "val", "validation", "valid", "dev")
 VALIDATION_SPLITS = TEST_SPLITS[1:]
-TRAIN_SPLITS = ("train", "training")
 _NAMED = re.compile(r"([A-Za-z0-9][\w.-]*)=(.+)", re.DOTALL)
 
 

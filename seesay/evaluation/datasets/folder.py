@@ -10,18 +10,16 @@ import numpy as np
 
 from seesay.base.errors import DataError
 from seesay.base.texts import read_text
+from seesay.data.classes import TRAIN_SPLITS, pictures_in, read_classes, split_folders, subfolders
 from seesay.evaluation.dataset import Captions, Dataset
 from seesay.evaluation.datasets.address import (
-    TEST_SPLITS,
-    TRAIN_SPLITS,
     VALIDATION_SPLITS,
     Asked,
     choose_split,
     split_beside,
 )
-from seesay.evaluation.datasets.labelling import make_labels, read_classes
+from seesay.evaluation.datasets.labelling import make_labels
 from seesay.evaluation.datasets.pictures import Files
-from seesay.inputs.pictures import PICTURE_SUFFIXES
 
 
 def open_folder(asked: Asked) -> Dataset:
@@ -30,7 +28,7 @@ def open_folder(asked: Asked) -> Dataset:
     Raises:
         DataError: it has no pictures, a class has none, or its classes.txt does not fit.
     """
-    there = _splits(asked)
+    there = [path.name for path in split_folders(asked.path, asked.split)]
     if not there:
         return _open_split(asked, asked.path)
     split = choose_split(there, asked)
@@ -50,28 +48,16 @@ def open_folder(asked: Asked) -> Dataset:
     )
 
 
-def _splits(asked: Asked) -> list[str]:
-    folders = _folders(asked.path)
-    there = [path for path in folders if path.name in (*TEST_SPLITS, *TRAIN_SPLITS) or path.name == asked.split]
-    if (
-        asked.split is None
-        and len(there) < len(folders)
-        and not any(_folders(path) or _captioned(path) for path in there)
-    ):
-        return []  # "train" with nothing but pictures in it, among others, is the class
-    return [path.name for path in there]
-
-
 def _open_split(asked: Asked, folder: Path) -> Dataset:
     captioned = _captioned(folder)
     reference = asked.entry.reference if asked.entry else ()
     if captioned is not None:
         files, captions = captioned
         return Dataset(name=asked.title, pictures=Files(files, folder), captions=captions, reference=reference)
-    folders = _folders(folder)
+    folders = subfolders(folder)
     if not folders:
         raise DataError(f"{folder} has no folder for each class, and no texts beside its pictures")
-    files_by_class = [_pictures(path) for path in folders]
+    files_by_class = [pictures_in(path) for path in folders]
     empty = [path.name for path, files in zip(folders, files_by_class, strict=True) if not files]
     if empty:
         raise DataError(
@@ -93,7 +79,7 @@ def _open_split(asked: Asked, folder: Path) -> Dataset:
 
 def _captioned(folder: Path) -> tuple[list[Path], Captions] | None:
     """Pictures with their captions, where the first picture has a text beside it."""
-    files = _pictures(folder)
+    files = pictures_in(folder)
     if not files or not files[0].with_suffix(".txt").is_file():
         return None
     kept: list[Path] = []
@@ -115,14 +101,3 @@ def _check_classes(test: Dataset, others: list[Dataset], asked: Asked) -> None:
         if test.labels and other.labels and test.labels.classes != other.labels.classes:
             apart = sorted(set(test.labels.classes) ^ set(other.labels.classes))
             raise DataError(f"the splits of {asked.place} have other classes: {', '.join(apart[:5])} are not in both")
-
-
-def _folders(path: Path) -> list[Path]:
-    try:
-        return sorted(entry for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith("."))
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
-
-
-def _pictures(path: Path) -> list[Path]:
-    return sorted(file for file in path.rglob("*") if file.suffix.lower() in PICTURE_SUFFIXES and file.is_file())

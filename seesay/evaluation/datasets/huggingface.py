@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from seesay.base.errors import DataError, InputError, MissingExtraError
+from seesay.data.classes import TRAIN_SPLITS
 from seesay.data.table import CAPTION_COLUMNS, as_captions
 from seesay.evaluation.dataset import Captions, Dataset
 from seesay.evaluation.datasets.address import (
     HUGGINGFACE,
-    TRAIN_SPLITS,
     VALIDATION_SPLITS,
     Asked,
     choose_split,

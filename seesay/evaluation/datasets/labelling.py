@@ -2,40 +2,16 @@
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seesay.base.errors import DataError, reason
-from seesay.base.texts import read_text
+from seesay.base.errors import DataError
+from seesay.data.classes import is_imagenet, say_folders
 from seesay.evaluation.catalog import Entry
 from seesay.evaluation.dataset import Labels
-from seesay.evaluation.prompts import find_prompts, imagenet_classes
-
-CLASS_FILES = ("classes.txt", "classnames.txt", "class_names.txt")
-_WORDNET = re.compile(r"n\d{8}")
-
-
-def read_classes(folder: Path) -> tuple[str, ...] | None:
-    """The names in a `classes.txt` or `classnames.txt`, one a line; None where there is no such file.
-
-    Raises:
-        DataError: it cannot be read, or a line is empty.
-    """
-    path = next((folder / name for name in CLASS_FILES if (folder / name).is_file()), None)
-    if path is None:
-        return None
-    try:
-        lines = [line.strip() for line in read_text(path).rstrip().splitlines()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read: {reason(error)}") from error
-    if not all(lines):
-        raise DataError(
-            f"{path} has no name for class {lines.index('')}; write one a line, in the order of the classes"
-        )
-    return tuple(lines)
+from seesay.evaluation.prompts import find_prompts
 
 
 def make_labels(
@@ -68,7 +44,7 @@ def make_labels(
     return Labels(
         classes=names,
         labels=labels.astype(np.bool_) if is_several else labels.astype(np.int64),
-        prompts=entry.prompts if entry else ("imagenet" if _is_imagenet(classes) else ""),
+        prompts=entry.prompts if entry else ("imagenet" if is_imagenet(classes) else ""),
         metric=metric,
     )
 
@@ -85,9 +61,8 @@ def _numbered(entry: Entry | None, labels: NDArray[Any], where: object) -> tuple
 
 def _say(names: tuple[str, ...], entry: Entry | None) -> tuple[str, ...]:
     """Folder names as words: WordNet ids by ImageNet's names, others by the paper's where they are the same."""
-    if _is_imagenet(names):
-        known = imagenet_classes()
-        return tuple(known[name] for name in names)
+    if is_imagenet(names):
+        return say_folders(names)
     papers = find_prompts(entry.prompts).names if entry is not None and entry.prompts else ()
     said = {_plain(name): name for name in papers}
     if entry is not None and entry.is_numbered and len(names) == len(papers) and not {*map(_plain, names)} & {*said}:
@@ -97,14 +72,7 @@ def _say(names: tuple[str, ...], entry: Entry | None) -> tuple[str, ...]:
             if sorted(numbers) == list(range(min(numbers), min(numbers) + len(numbers))):
                 return tuple(papers[number - min(numbers)] for number in numbers)
         return papers
-    return tuple(said.get(_plain(name), name.replace("_", " ").strip()) for name in names)
-
-
-def _is_imagenet(names: Sequence[str] | None) -> bool:
-    return bool(names) and all(
-        _WORDNET.fullmatch(name) and name in imagenet_classes()
-        for name in names  # type: ignore[union-attr]
-    )
+    return tuple(said.get(_plain(name), words) for name, words in zip(names, say_folders(names), strict=True))
 
 
 def _plain(name: str) -> str:

@@ -18,17 +18,16 @@ import numpy as np
 
 from seesay.base.errors import DataError, reason
 from seesay.base.texts import read_text
+from seesay.data.classes import TEST_SPLITS, TRAIN_SPLITS, read_classes
 from seesay.data.table import CAPTION_COLUMNS, IMAGE_COLUMNS, as_captions, read_records
 from seesay.evaluation.dataset import Captions, Choices, Dataset, Labels
 from seesay.evaluation.datasets.address import (
-    TEST_SPLITS,
-    TRAIN_SPLITS,
     VALIDATION_SPLITS,
     Asked,
     choose_split,
     split_beside,
 )
-from seesay.evaluation.datasets.labelling import make_labels, read_classes
+from seesay.evaluation.datasets.labelling import make_labels
 from seesay.evaluation.datasets.pictures import Files
 
 LABEL_COLUMNS = ("label", "class", "target", "category")

@@ -18,11 +18,12 @@ from numpy.typing import NDArray
 from seesay.base.errors import DataError, reason
 from seesay.base.texts import decode_text
 from seesay.data.braces import expand
+from seesay.data.classes import read_classes
 from seesay.data.tars import shards_of
 from seesay.evaluation.dataset import Captions, Dataset
 from seesay.evaluation.datasets.address import Asked
 from seesay.evaluation.datasets.download import fetch
-from seesay.evaluation.datasets.labelling import make_labels, read_classes
+from seesay.evaluation.datasets.labelling import make_labels
 from seesay.evaluation.datasets.pictures import Members
 from seesay.inputs.pictures import PICTURE_SUFFIXES
 

@@ -16,10 +16,9 @@ from typing import NamedTuple
 
 from seesay.base.errors import DataError
 from seesay.base.texts import read_text as read_file
+from seesay.data.classes import TEST_SPLITS, TRAIN_SPLITS
 from seesay.evaluation.dataset import Dataset
 from seesay.evaluation.datasets.address import (
-    TEST_SPLITS,
-    TRAIN_SPLITS,
     VALIDATION_SPLITS,
     Asked,
     choose_split,

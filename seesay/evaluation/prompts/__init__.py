@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from seesay.base.errors import UnknownNameError, UsageError, reason
-from seesay.base.paths import ASSETS
 from seesay.base.texts import read_text
+from seesay.data.classes import imagenet_classes
 
 GENERAL = ("a photo of a {}.",)
 """Where nothing else is known. Source: CLIP, arXiv:2103.00020, section 3.1.4."""
@@ -117,12 +117,6 @@ def write_sentences(classes: Sequence[str], prompts: Prompts) -> list[list[str]]
         [fill(template, name) for name in known.get(shown, (shown,)) for template in prompts.templates]
         for shown in classes
     ]
-
-
-@cache
-def imagenet_classes() -> dict[str, str]:
-    """WordNet id -> name of ImageNet's 1,000 classes, in the order of their numbers."""
-    return dict(json.loads((ASSETS / "imagenet-classes.json").read_text("utf-8"))["classes"])
 
 
 @cache

@@ -20,6 +20,7 @@ RECIPES: dict[str, str] = {
     "yfcc15m_rn50": "seesay.training.recipes.yfcc15m_rn50:yfcc15m_rn50",
     "lit_finetune": "seesay.training.recipes.lit_finetune:lit_finetune",
     "lora_finetune": "seesay.training.recipes.lora_finetune:lora_finetune",
+    "classes": "seesay.training.recipes.classes:classes",
     "actions": "seesay.training.recipes.actions:actions",
     "actions_head": "seesay.training.recipes.actions_head:actions_head",
     "tiny": "seesay.training.recipes.tiny:tiny",

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -16,6 +18,17 @@ def pair_folder(tmp_path_factory):
         shade = np.random.default_rng(number).integers(0, 40, (40, 50, 3)) + np.array(colour)
         Image.fromarray(shade.clip(0, 255).astype(np.uint8)).save(folder / f"{number:02}.png")
         (folder / f"{number:02}.txt").write_text(f"a {name} picture\n{name}\n")
+    return str(folder)
+
+
+@pytest.fixture(scope="session")
+def class_folder(pair_folder, tmp_path_factory):
+    """The same pictures, in a folder for each colour; to read, not to change."""
+    folder = tmp_path_factory.mktemp("classes")
+    for number in range(24):
+        path = folder / list(COLOURS)[number % 4] / f"{number:02}.png"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes((Path(pair_folder) / f"{number:02}.png").read_bytes())
     return str(folder)
 
 

@@ -152,9 +152,10 @@ def test_it_learns_and_says_so(pairs, tmp_path):
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_every_recipe_takes_two_steps(name, pairs, tmp_path):
+def test_every_recipe_takes_two_steps(name, pairs, class_folder, tmp_path):
     config = shrink(find_recipe(name))
-    source = make_clips(tmp_path / "clips") if config.model.video.num_frames else pairs
+    source = class_folder if config.data.hold_out else pairs
+    source = make_clips(tmp_path / "clips") if config.model.video.num_frames else source
     config = dataclasses.replace(config, data=dataclasses.replace(config.data, sources=(source,)))
     assert from_json(to_json(config)) == config
     assert train(config, tmp_path / "run").name.startswith("tiny")

@@ -12,6 +12,7 @@ import pytest
 import smallest
 import torch
 from PIL import Image
+from tiny import SIGLIP, make_bundle
 from torch import multiprocessing as processes
 
 from seesay.base.errors import UsageError
@@ -33,12 +34,21 @@ BASE = TrainConfig(
 )
 RUNS = {
     "ddp": [],
+    "ddp-matching": ["loss=matching"],
     "ddp-sigmoid-parts-ema": ["loss=sigmoid", "micro_batch=2", "optim.ema=0.9"],
     "fsdp": ["parallel=fsdp"],
     "fsdp-sigmoid-parts-ema": ["parallel=fsdp", "loss=sigmoid", "micro_batch=2", "optim.ema=0.9"],
     "fsdp-locked-lora": ["parallel=fsdp", "model.lock_image=true", "model.lora_rank=2", "model.lora_towers=text"],
     "fsdp-muon": ["parallel=fsdp", "optim.name=muon", "model.recompute=true"],
 }
+# every loss on a model with a bias (SigLIP), which softmax and matching do not use; above it has none or a new one
+BIASED = {
+    "ddp-softmax-bias": ["loss=softmax"],
+    "ddp-matching-bias-parts": ["loss=matching", "micro_batch=2"],
+    "ddp-auto-bias": ["loss=auto"],
+    "fsdp-matching-bias": ["loss=matching", "parallel=fsdp"],
+}
+SIGLIP_FOLDER = "siglip"
 GOING_ON = "fsdp-going-on-as-ddp"
 # Sums over processes are taken in another order, which moves the last bits; AdamW divides by the gradient's own size,
 # so where that is next to nothing a step can differ by a part of the rate.
@@ -53,12 +63,16 @@ def pairs(tmp_path_factory):
         pixels = np.random.default_rng(number).integers(0, 255, (40, 50, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(folder / f"{number:02}.png")
         (folder / f"{number:02}.txt").write_text(f"picture number {number}")
+    make_bundle(folder / SIGLIP_FOLDER, SIGLIP | {"text": SIGLIP["text"] | {"vocabulary_size": 49_408}}, "siglip")
     return str(folder)
 
 
 def configs(pairs):
     base = dataclasses.replace(BASE, data=dataclasses.replace(BASE.data, sources=(pairs,)))
-    return {name: override(base, settings) for name, settings in RUNS.items()}
+    start = f"model.start={Path(pairs) / SIGLIP_FOLDER}"
+    return {name: override(base, settings) for name, settings in RUNS.items()} | {
+        name: override(base, [start, *settings]) for name, settings in BIASED.items()
+    }
 
 
 def prepare():
@@ -116,7 +130,7 @@ def alone(pairs, tmp_path_factory):
 @pytest.fixture(scope="module")
 def two(pairs, tmp_path_factory):
     folder = tmp_path_factory.mktemp("two")
-    run_on(2, folder, pairs, [*RUNS, GOING_ON])
+    run_on(2, folder, pairs, [*RUNS, *BIASED, GOING_ON])
     return folder
 
 
@@ -128,7 +142,7 @@ def weights(run):
     return Checkpoints(run / "checkpoints").read()
 
 
-@pytest.mark.parametrize("name", RUNS)
+@pytest.mark.parametrize("name", [*RUNS, *BIASED])
 def test_two_processes_give_the_numbers_of_one(name, alone, two):
     assert len(losses(two / name)) == BASE.steps
     np.testing.assert_allclose(losses(two / name), losses(alone / name), **LOSS)
