@@ -12,10 +12,9 @@ import math
 import os
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from itertools import groupby
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,7 +43,6 @@ from seesay.search.walk import Walk, is_gone
 
 BATCH = 32  # pictures a commit: what a kill can cost, and where the model's throughput levels off
 NOTE_EVERY_S = 1.0
-T = TypeVar("T")
 _VIDEO_SUFFIXES = tuple(suffix.encode() for suffix in VIDEO_SUFFIXES)
 
 
@@ -352,7 +350,9 @@ class _Run:
         """
         try:
             self._read(plan)
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as error:
+            if _is_again(error):
+                self._suspects.keep()
             self._commit()
             raise
         finally:
@@ -364,7 +364,7 @@ class _Run:
         found = self._suspects.found
         late: list[Read] = []  # animations and files of several pages, found among the pictures
         pictures = [wanted for wanted in plan.pictures if wanted.stamp not in found]
-        with self._closing(read_pictures(self._opening(pictures, BATCH), self._encoder.transform)) as reads:
+        with closing(read_pictures(self._opening(pictures, BATCH), self._encoder.transform)) as reads:
             for read in reads:
                 if read.has_parts and read.chunk is None:
                     late.append(read)
@@ -374,9 +374,10 @@ class _Run:
             self._suspects.begin([read.wanted.stamp])
             self._finish(read)
         videos = [wanted for wanted in plan.videos if wanted.stamp not in found]
-        with self._closing(read_heads(self._opening(videos, 1))) as reads:
+        with closing(read_heads(self._opening(videos, 1))) as reads:
             for read in reads:
                 self._finish(read)
+        self._commit()
         self._read_suspects(plan)
         self._commit()
 
@@ -388,7 +389,7 @@ class _Run:
                     continue
                 opening = self._opening([wanted], 1)
                 reads = read_heads(opening) if is_video else read_pictures(opening, self._encoder.transform)
-                with self._closing(reads):
+                with closing(reads):
                     for read in reads:
                         self._finish(read)
 
@@ -399,18 +400,6 @@ class _Run:
             self._suspects.begin([wanted.stamp for wanted in together])
             for wanted in together:
                 yield wanted, self._store.digests_of_size(wanted.size_bytes, wanted.detail.texts)
-
-    @contextmanager
-    def _closing(self, reads: Generator[T]) -> Iterator[Generator[T]]:
-        """Wait for a reader's threads. To press Ctrl-C again is to give up on one, and then its file stays noted."""
-        try:
-            yield reads
-        finally:
-            try:
-                reads.close()
-            except KeyboardInterrupt:
-                self._suspects.keep()
-                raise
 
     def _finish(self, read: Read) -> None:
         self._take(read)
@@ -437,7 +426,7 @@ class _Run:
             self._take(again)
 
     def _take_parts(self, wanted: Wanted, digest: bytes) -> None:
-        with self._closing(read_parts(wanted, digest, self._encoder.transform)) as chunks:
+        with closing(read_parts(wanted, digest, self._encoder.transform)) as chunks:
             for chunk in chunks:
                 if isinstance(chunk, ErrorRow):
                     self._commit()
@@ -485,6 +474,15 @@ class _Run:
                     _count(chunk.wanted, self._summary)
                     self._summary.incomplete += chunk.problem is not None
         _fail(self._store, broken, self._summary)
+
+
+def _is_again(error: BaseException) -> bool:
+    """Whether Ctrl-C was pressed while the first was waiting for a reader, which may never return."""
+    while error.__context__ is not None:
+        error = error.__context__
+        if isinstance(error, KeyboardInterrupt):
+            return True
+    return False
 
 
 def _item(chunk: Chunk, box: Box | None, vector: NDArray[np.float32]) -> NewItem:
