@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from seesay.search.database import Database
 from seesay.search.pairs import Pairs
-from seesay.search.rows import Box, ItemRow, Moments
+from seesay.search.rows import Box, Facts, ItemRow, Look, Moments
 
 Only: TypeAlias = Literal["image", "video"]
 
@@ -109,7 +109,8 @@ class Items:
     def rows(self, ids: Iterable[int]) -> list[ItemRow]:
         """The items with these ids, in this order; an id that is gone is left out."""
         query = (
-            "SELECT items.id, file_id, folder, name, kind, start_s, end_s, time_s, box, track, page, taken_ns "
+            "SELECT items.id, file_id, folder, name, kind, start_s, end_s, time_s, box, track, page, taken_ns, "
+            "size_bytes, mtime_ns, width_px, height_px, duration_s "
             "FROM items JOIN files ON files.id = file_id WHERE items.id = ?"
         )
         found = (self._db.execute(query, (int(item),)).fetchone() for item in ids)
@@ -126,6 +127,7 @@ class Items:
                 track=row[9],
                 page=row[10],
                 taken_ns=row[11],
+                facts=Facts(row[12], row[13], Look(*row[14:])),
             )
             for row in found
             if row is not None

@@ -30,6 +30,26 @@ class Box(NamedTuple):
         return cls(*(float(side) for side in text.split(",")))
 
 
+class Look(NamedTuple):
+    """What reading a file showed, as a person sees it. None: it does not say, or nobody looked."""
+
+    width_px: int | None = None
+    height_px: int | None = None
+    duration_s: float | None = None
+    """Of a video, as it declares it."""
+
+
+UNSEEN = Look()
+
+
+class Facts(NamedTuple):
+    """What the library says of a file to those who show it. No file is opened for it."""
+
+    size_bytes: int
+    mtime_ns: int
+    look: Look
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileRow:
     """A file as the library remembers it."""
@@ -113,6 +133,7 @@ class FilePart:
     """Which version of our decoders read it."""
     mount_id: int | None = None
     """What holds its folder."""
+    look: Look = UNSEEN
     is_first: bool = True
     """What the store had at this path goes."""
     position_s: float | None = None
@@ -167,6 +188,7 @@ class ItemRow:
     file_id: int
     path: bytes
     kind: str
+    facts: Facts
     start_s: float | None = None
     end_s: float | None = None
     time_s: float | None = None
