@@ -22,6 +22,7 @@ _OURS = "model_id = (SELECT model_id FROM state)"
 # A path range instead of LIKE: b"/" is followed by b"0", so everything below a folder lies between the two.
 UNDER = "(folder = ? OR (folder >= ? AND folder < ?))"
 _AT_OR_UNDER = f"{UNDER} OR (folder = ? AND name = ?)"
+MOST_VALUES = 500  # of one statement; a SQLite that was built small takes 999
 _DATE = "coalesce(taken_ns, mtime_ns)"
 
 
@@ -85,11 +86,20 @@ class Items:
         query = f"SELECT item_id, vector FROM vectors WHERE {_OURS} AND item_id > ? ORDER BY item_id"
         return iter(self._db.execute(query, (item_id,)))
 
-    def vector(self, item_id: int) -> NDArray[np.float32] | None:
-        """(E,) of an item, of the library's model; None where there is none."""
+    def vectors(self, ids: NDArray[np.int64]) -> dict[int, bytes]:
+        """The float16 vectors of the library's model that these items have, by id."""
+        found: dict[int, bytes] = {}
+        for start in range(0, len(ids), MOST_VALUES):
+            some = ids[start : start + MOST_VALUES].tolist()
+            query = f"SELECT item_id, vector FROM vectors WHERE {_OURS} AND item_id IN ({', '.join('?' * len(some))})"
+            found.update(self._db.execute(query, some))
+        return found
+
+    def vector(self, item_id: int) -> bytes | None:
+        """The float16 vector of an item, of the library's model; None where there is none."""
         query = f"SELECT vector FROM vectors WHERE {_OURS} AND item_id = ?"
         row = self._db.execute(query, (item_id,)).fetchone()
-        return None if row is None else np.frombuffer(row[0], "<f2").astype(np.float32)
+        return None if row is None else row[0]
 
     def has_files_at(self, place: bytes) -> bool:
         """Whether there is a file at an absolute path, or below it."""

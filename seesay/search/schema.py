@@ -135,6 +135,13 @@ MIGRATIONS = (
     -- 1: a run with --rebuild was stopped, and the next one goes on.
     ALTER TABLE state ADD COLUMN is_rebuilding INTEGER NOT NULL DEFAULT 0;
 
+    -- Random: what is derived from this library, or kept of it in a browser, names it. One made anew has another.
+    ALTER TABLE state ADD COLUMN identity TEXT NOT NULL DEFAULT '';
+    UPDATE state SET identity = lower(hex(randomblob(16)));
+
+    -- Where a file's content is when links are followed; null: at its own path.
+    ALTER TABLE files ADD COLUMN real_path BLOB;
+
     -- What a person took out of the library below a root: it stays out until it is named to `index` again.
     CREATE TABLE forgotten (path BLOB PRIMARY KEY) WITHOUT ROWID;
 

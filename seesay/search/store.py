@@ -8,6 +8,7 @@ search reads is the other half: items.py.
 import contextlib
 import json
 import os
+import re
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ from pathlib import Path
 import filelock
 import numpy as np
 
-from seesay.base.errors import LibraryBusyError, LibraryError
+from seesay.base.errors import LibraryBusyError, LibraryError, SchemaError
 from seesay.search.database import DISK_FULL, Database, disk_error, exists, translated
 from seesay.search.items import UNDER, Items, under
 from seesay.search.left_out import LeftOut
@@ -26,6 +27,7 @@ DATABASE = "library.sqlite"
 LOCK = "writer.lock"
 SILENT_S = 120.0  # a batch of the largest model takes half of this on a laptop
 VECTOR = np.dtype("<f2")
+MOST_DIM = 1 << 16
 
 
 _FILE = """
@@ -123,7 +125,16 @@ class Store:
             self._db.look_again()
         query = "SELECT models.name, dim FROM state JOIN models ON models.id = model_id"
         row: tuple[str, int] | None = self._db.execute(query).fetchone()
+        if row is not None and not (isinstance(row[0], str) and isinstance(row[1], int) and 0 < row[1] <= MOST_DIM):
+            raise SchemaError(f"{self.folder / DATABASE} names no model that can be; move it away and index again")
         return row
+
+    def identity(self) -> str:
+        """32 hexadecimal digits that no other library has."""
+        (identity,) = self._db.execute("SELECT identity FROM state").fetchone()
+        if not isinstance(identity, str) or not re.fullmatch("[0-9a-f]{32}", identity):  # it becomes a folder's name
+            raise SchemaError(f"{self.folder / DATABASE} has no identity; move it away and index again")
+        return identity
 
     def set_model(self, name: str, dim: int) -> None:
         """Make `name` the library's model. Vectors of another stay until their files are read again."""

@@ -159,7 +159,8 @@ def test_on_a_disk_without_any_room_no_library_is_begun(encoder, tmp_path):
 def test_a_matrix_that_cannot_be_written_leaves_nothing_behind(library, expected, monkeypatch):
     forget_matrix(library.folder)
     library._mapped = None
-    monkeypatch.setattr(Path, "write_bytes", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    no_room = OSError(28, "No space left on device")
+    monkeypatch.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(no_room))
     assert found(library) == expected
     assert {path.name for path in library.folder.glob("matrix*")} == {"matrix.lock"}
 
