@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seesay.search.database import Database
+from seesay.search.odd_rows import checked
 from seesay.search.pairs import Pairs
 from seesay.search.rows import Box, ItemRow, Moments
 
@@ -119,10 +120,12 @@ class Items:
     def rows(self, ids: Iterable[int]) -> list[ItemRow]:
         """The items with these ids, in this order; an id that is gone is left out."""
         query = (
-            "SELECT items.id, file_id, folder, name, kind, start_s, end_s, time_s, box, track, page, taken_ns "
+            "SELECT items.id, file_id, folder, name, kind, start_s, end_s, time_s, box, track, page, taken_ns, "
+            "size_bytes, mtime_ns, real_path "
             "FROM items JOIN files ON files.id = file_id WHERE items.id = ?"
         )
         found = (self._db.execute(query, (int(item),)).fetchone() for item in ids)
+        there = checked((row for row in found if row is not None), "iibbtRRRTiIIiiB", "items")
         return [
             ItemRow(
                 id=row[0],
@@ -132,13 +135,15 @@ class Items:
                 start_s=row[5],
                 end_s=row[6],
                 time_s=row[7],
-                box=Box.from_text(row[8]) if row[8] else None,
+                box=Box.from_text(row[8]),
                 track=row[9],
                 page=row[10],
                 taken_ns=row[11],
+                size_bytes=row[12],
+                mtime_ns=row[13],
+                real_path=row[14],
             )
-            for row in found
-            if row is not None
+            for row in there
         ]
 
     def tracks_of(self, ids: NDArray[np.int64]) -> set[tuple[int, int]]:
@@ -161,7 +166,7 @@ class Items:
             "SELECT items.id, start_s, end_s, time_s FROM items JOIN vectors ON item_id = items.id "
             f"WHERE file_id = ? AND track = ? AND start_s IS NOT NULL AND {_OURS} ORDER BY start_s, items.id"
         )
-        rows = self._db.execute(query, (file_id, track)).fetchall()
+        rows = list(checked(self._db.execute(query, (file_id, track)), "irrr", "items"))
         table = np.array(rows, np.float64).reshape(-1, 4)  # an id is exact up to 2**53
         return Moments(ids=table[:, 0].astype(np.int64), start_s=table[:, 1], end_s=table[:, 2], time_s=table[:, 3])
 

@@ -6,6 +6,7 @@ for hit in library.search("a dog on a beach"):
     print(hit.score, hit.path, hit.start_s, hit.end_s)
 """
 
+import contextlib
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -19,11 +20,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from seesay.base.arguments import whole_number
-from seesay.base.errors import LibraryError, ModelMismatchError, UnknownNameError, UsageError
+from seesay.base.errors import ModelMismatchError, NoLibraryError, UnknownNameError, UsageError
 from seesay.base.paths import default_library, show
 from seesay.encoders import load
 from seesay.encoders.encoder import Calibrated, Encoder
-from seesay.search import index
+from seesay.search import index, matrix_files
 from seesay.search.arguments import LARGEST_ID, absolute, check_detail, check_query
 from seesay.search.detail import Detail
 from seesay.search.finding import answer
@@ -175,6 +176,7 @@ class Library:
                 renewal.mark_all(roots)
             elif renew:
                 renewal.mark_outdated(roots, READERS)
+            self._mend()
             summary = self._update(roots, report=report, retry=retry or rebuild or renew)
             if rebuild or not asked:
                 renewal.finish()
@@ -431,7 +433,16 @@ class Library:
 
     def check(self) -> list[str]:
         """What is wrong with the file on disk, in words; empty when it is sound."""
-        return self._store.check()
+        return self._store.check() or matrix_files.check_record(self._store)
+
+    def check_derived(self) -> str | None:
+        """What is wrong with the files that are made from that one, with the cure; None where they are sound."""
+        return matrix_files.check(self._store)
+
+    @property
+    def identity(self) -> str:
+        """32 hexadecimal digits that no other library has; one that is made anew in the same folder has others."""
+        return self._store.identity()
 
     def close(self) -> None:
         """Close the file."""
@@ -478,6 +489,10 @@ class Library:
             self._mapped = (state, Matrix.of(self._store))
         return self._mapped[1]
 
+    def _mend(self) -> None:
+        with contextlib.suppress(OSError):  # what cannot be removed is not used either: its sums are wrong
+            matrix_files.mend(self._store)
+
     def _with_matrix(self, work: Callable[[Matrix], T]) -> T:
         """Do something with the matrix, and once more with a new one where its files turn out to be damaged."""
         try:
@@ -489,7 +504,7 @@ class Library:
     def _require_model(self) -> None:
         made_by = self.model_id
         if made_by is None:
-            raise LibraryError(f"nothing was added to {self.folder} yet; do it with `seesay index PATH`")
+            raise NoLibraryError(f"nothing was added to {self.folder} yet; do it with `seesay index PATH`")
         if made_by != self.encoder.id:
             raise ModelMismatchError(
                 f"{self.folder} was indexed by {made_by}, this encoder is {self.encoder.id}; "

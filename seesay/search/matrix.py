@@ -44,9 +44,7 @@ class Matrix:
         rows: (N, E) float16 unit rows.
     """
 
-    def __init__(
-        self, ids: NDArray[np.int64], rows: NDArray[np.float16], *, recorded: Recorded | None = None
-    ) -> None:
+    def __init__(self, ids: NDArray[np.int64], rows: NDArray[np.float16], *, recorded: Recorded | None = None) -> None:
         """Take the arrays as they are.
 
         Args:
@@ -116,6 +114,22 @@ class Matrix:
         positions = self._positions(allowed)
         count = len(self.ids) if positions is None else len(positions)
         wanted = min(limit + MARGIN, count)
+        while True:
+            best = self._nearest(query, positions, wanted)
+            self._compare(best)
+            best = best[self.rows[best].any(axis=1)]  # where the record has no unit vector, there is nothing to find
+            if len(best) >= limit or wanted == count:
+                break
+            wanted = min(4 * wanted, count)
+        exact = self.rows[best].astype(np.float32) @ query
+        ids = self.ids[best]
+        order = np.lexsort((ids, -exact))[:limit]
+        return ids[order], exact[order]
+
+    def _nearest(
+        self, query: NDArray[np.float32], positions: NDArray[np.int64] | None, wanted: int
+    ) -> NDArray[np.int64]:
+        """Rows with the highest scores, in no order, by a scan in float16."""
         best = np.empty(0, np.int64)
         scores = np.empty(0, np.float64)
         half = query.astype(VECTOR)[None]
@@ -128,14 +142,7 @@ class Matrix:
             scores = np.concatenate([scores, found[take]])
             keep = _largest(scores, wanted)
             best, scores = best[keep], scores[keep]
-        if positions is not None:
-            best = positions[best]
-        self._compare(best)
-        best = best[self.rows[best].any(axis=1)]  # what the record has no unit vector of, nothing finds
-        exact = self.rows[best].astype(np.float32) @ query
-        ids = self.ids[best]
-        order = np.lexsort((ids, -exact))[:limit]
-        return ids[order], exact[order]
+        return best if positions is None else positions[best]
 
     def scores(self, query: NDArray[np.float32], ids: NDArray[np.int64]) -> NDArray[np.float32]:
         """Cosines of these items, in their order; every id must be one of the matrix.
@@ -151,7 +158,8 @@ class Matrix:
         is_inside = positions < len(self.ids)
         if not is_inside.all() or (self.ids[positions] != ids).any():
             raise MatrixDamagedError("the matrix lacks an item")
-        found = self.rows[positions].astype(np.float32) @ query
+        with np.errstate(invalid="ignore", over="ignore"):  # of damaged rows
+            found = self.rows[positions].astype(np.float32) @ query
         _check(found)
         return found
 
@@ -170,7 +178,10 @@ class Matrix:
         if len(alive) == 0:
             return 0.0
         rows = self.rows[alive[:: -(-len(alive) // SAMPLE)]].astype(np.float32)
-        return float(np.std(rows @ query))
+        with np.errstate(invalid="ignore", over="ignore"):
+            cosines = rows @ query
+        _check(cosines)
+        return float(np.std(cosines))
 
     @cached_property
     def num_pictures(self) -> int:
@@ -180,7 +191,8 @@ class Matrix:
             return len(alive)
         firsts = np.arange(0, len(alive) - 1, -(-(len(alive) - 1) // SAMPLED_PAIRS))
         ones, others = (self.rows[alive[numbers]].astype(np.float32) for numbers in (firsts, firsts + 1))
-        cosines = (ones * others).sum(axis=1)
+        with np.errstate(invalid="ignore", over="ignore"):
+            cosines = (ones * others).sum(axis=1)
         _check(cosines)
         share = float(np.mean(cosines < ALIKE))
         return 1 + round(share * (len(alive) - 1))

@@ -15,7 +15,7 @@ import re
 import secrets
 import stat
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -26,17 +26,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seesay.base.errors import LibraryError
-from seesay.search.store import VECTOR, Store
+from seesay.search.store import VECTOR, Store, check_lock
 
 INDEX = "matrix.index"
 LOCK = "matrix.lock"
 FORMAT = 2
 ROWS_A_SUM = 1 << 16
 MAX_GONE = 0.25
-# Up to here the sums are looked at whenever the files are opened: some 10 ms, where a scan needs as many. Above, `index`
-# and `doctor` look at them, and a search only at the rows that it shows.
+# Up to here the sums are looked at whenever the files are opened: some 10 ms, as long as a scan. Above, `index` and
+# `doctor` look at them, and a search only at the rows that it shows.
 SUMMED_AT_OPEN_BYTES = 64 << 20
 MOST_HEADER_BYTES = 1 << 20
+MOST_ROWS = 1 << 27  # their ids are 1 GB
 UNIT_WITHIN = 0.01  # float16 of 1024 numbers differs from length 1 by less than a thousandth
 _BLOCK = 4096
 _ROWS_FILE = re.compile(r"matrix-[0-9a-f]{1,32}\.f16")
@@ -86,10 +87,11 @@ def read(store: Store, dim: int, *, is_whole: bool = False) -> Found | None:
     Args:
         store: in a snapshot.
         dim: of the library's model.
-        is_whole: look at every sum, whatever the size.
+        is_whole: look at every sum, whatever the size, and also at files with too many rows that are crossed out.
     """
     try:
-        header, data = _read_index(store.folder, most_rows=int(len(store.items) / (1 - MAX_GONE)) + 1)
+        most_rows = MOST_ROWS if is_whole else int(len(store.items) / (1 - MAX_GONE)) + 1
+        header, data = _read_index(store.folder, most_rows=most_rows)
         if header.dim != dim or header.library != store.identity():
             return None
         ids = np.frombuffer(data, "<i8").astype(np.int64)
@@ -103,6 +105,63 @@ def read(store: Store, dim: int, *, is_whole: bool = False) -> Found | None:
     if is_looked_at and Sums.of(rows).values != header.sums:
         return None
     return Found(header, ids, rows)
+
+
+def mend(store: Store) -> None:
+    """Remove the index file where a sum is wrong, so that both files are made again when they are next needed.
+
+    Raises:
+        OSError: it cannot be removed.
+    """
+    with store.snapshot():
+        model = store.model()
+        is_sound = model is None or read(store, model[1], is_whole=True) is not None
+    if not is_sound:
+        (store.folder / INDEX).unlink(missing_ok=True)
+
+
+def check(store: Store) -> str | None:
+    """What is wrong with the files, with the cure; None where they are sound, behind, or not there. Reads all rows."""
+    with store.snapshot():
+        model = store.model()
+        if model is None or _is_of_another_version(store.folder):
+            return None
+        found = read(store, model[1], is_whole=True)
+        if found is not None and _agrees(store, found, model[1]):
+            return None
+    return f"{store.folder / INDEX} or the rows that it names are damaged or of another library; run `seesay index`"
+
+
+def check_record(store: Store) -> list[str]:
+    """What is wrong with the vectors of the record itself; empty when they are sound. Reads all of them."""
+    model = store.model()
+    if model is None:
+        return []
+    num_bad = sum(int((~rows.any(axis=1)).sum()) for _, rows in unit_blocks(store.items.vectors_after(0), model[1]))
+    return [f"{num_bad} of its vectors are not of length 1"] if num_bad else []
+
+
+def _agrees(store: Store, found: Found, dim: int) -> bool:
+    """Whether the rows are those of the record, as far as both have them."""
+    for ids, rows in unit_blocks(store.items.vectors_after(0), dim):
+        at = np.searchsorted(np.abs(found.ids), ids)
+        is_here = at < len(found.ids)
+        is_here[is_here] = found.ids[at[is_here]] == ids[is_here]
+        if differing(found.rows[at[is_here]], rows[is_here]).any():
+            return False
+    return True
+
+
+def _is_of_another_version(folder: Path) -> bool:
+    """Or not there at all."""
+    try:
+        with open_own(folder / INDEX) as file:
+            written = json.loads(file.readline(MOST_HEADER_BYTES))
+    except FileNotFoundError:
+        return True
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(written, dict) and type(written.get("format")) is int and written["format"] != FORMAT
 
 
 def _read_index(folder: Path, *, most_rows: int) -> tuple[Header, bytes]:
@@ -214,19 +273,9 @@ def locked(folder: Path) -> Iterator[None]:
         yield
 
 
-def check_lock(path: Path) -> None:
-    """Taking a lock cuts its file to nothing, so it must be one that nobody needs.
-
-    Raises:
-        OSError: it is a link or has something in it.
-    """
-    with contextlib.suppress(FileNotFoundError):
-        status = path.lstat()
-        if not stat.S_ISREG(status.st_mode) or (status.st_nlink > 1 and status.st_size):
-            raise OSError(f"{path.name} is a link or no file; remove it and try again")
-
-
-def follow(store: Store, model: str, dim: int, generation: int, found: Found | None) -> tuple[Header, NDArray[np.int64]]:
+def follow(
+    store: Store, model: str, dim: int, generation: int, found: Found | None
+) -> tuple[Header, NDArray[np.int64]]:
     """Bring the files up to the store's generation: append and cross out, or write them anew. Call it when `locked`.
 
     Args:
@@ -262,9 +311,7 @@ def follow(store: Store, model: str, dim: int, generation: int, found: Found | N
     return header, ids
 
 
-def _kept(
-    store: Store, model: str, dim: int, generation: int, found: Found | None
-) -> tuple[Header, NDArray[np.int64]]:
+def _kept(store: Store, model: str, dim: int, generation: int, found: Found | None) -> tuple[Header, NDArray[np.int64]]:
     """What of the files stays: their header, and the ids with those crossed out that are gone. Or a new header."""
     if found is not None and found.header.model == model and found.header.generation < generation:
         known = np.abs(found.ids)
@@ -332,8 +379,3 @@ def _take_back(folder: Path, rows_file: str, length_bytes: int) -> None:
 def differing(mapped: NDArray[np.float16], recorded: NDArray[np.float16]) -> NDArray[np.bool_]:
     """(M,) which of (M, E) rows are not those of the record, to the last bit."""
     return np.asarray((mapped.view(np.uint16) != recorded.view(np.uint16)).any(axis=1))
-
-
-def num_not_unit(vectors: Iterable[tuple[int, Any]], dim: int) -> int:
-    """How many vectors of the record are not of length 1, or not vectors of this model at all."""
-    return sum(int((~rows.any(axis=1)).sum()) for _, rows in unit_blocks(iter(vectors), dim))

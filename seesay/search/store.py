@@ -6,20 +6,24 @@ search reads is the other half: items.py.
 """
 
 import contextlib
+import errno
 import json
 import os
 import re
+import stat
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import filelock
 import numpy as np
 
-from seesay.base.errors import LibraryBusyError, LibraryError, SchemaError
-from seesay.search.database import DISK_FULL, Database, disk_error, exists, translated
+from seesay.base.errors import LibraryBusyError, LibraryError, NoLibraryError, SchemaError
+from seesay.search.database import DISK_FULL, Database, disk_error, exists, is_empty, translated
 from seesay.search.items import UNDER, Items, under
 from seesay.search.left_out import LeftOut
+from seesay.search.odd_rows import checked, odd_rows
 from seesay.search.renewal import Renewal
 from seesay.search.rows import Counts, ErrorRow, FilePart, FileRow, MountRow, NewItem
 
@@ -36,9 +40,21 @@ _FILE = """
                SELECT 1 FROM items LEFT JOIN vectors ON item_id = items.id
                WHERE file_id = files.id AND model_id IS NOT (SELECT model_id FROM state)
            ),
-           reader, mount_id
+           reader, mount_id, real_path
     FROM files
 """
+
+
+def check_lock(path: Path) -> None:
+    """Taking a lock cuts its file to nothing, so it must be one that nobody needs.
+
+    Raises:
+        OSError: it is a link, or has something in it.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        status = path.lstat()
+        if not stat.S_ISREG(status.st_mode) or (status.st_nlink > 1 and status.st_size):
+            raise OSError(errno.ELOOP, f"{path.name} is a link or no file; remove it and try again", str(path))
 
 
 class Store:
@@ -55,9 +71,13 @@ class Store:
         path = folder / DATABASE
         if not exists(path):
             if not create:
-                raise LibraryError(f"there is no library in {folder}; make one with `seesay index PATH`")
+                raise NoLibraryError(f"there is no library in {folder}; make one with `seesay index PATH`")
             with translated(path):
-                folder.mkdir(parents=True, exist_ok=True)
+                folder.mkdir(
+                    mode=0o700, parents=True, exist_ok=True
+                )  # what somebody has pictures of is nobody else's business
+        elif not create and is_empty(path):
+            raise SchemaError(f"{path} is empty, so it is no library; remove it and index again")
         self._db = Database(path)
         self.items = Items(self._db)
 
@@ -85,6 +105,7 @@ class Store:
             raise LibraryError(f"nothing can be added to the library {self.folder}: {self.read_only}; {cure}")
         lock = filelock.FileLock(self.folder / LOCK, timeout=0)
         try:
+            check_lock(self.folder / LOCK)
             lock.acquire()
         except filelock.Timeout as error:
             raise LibraryBusyError(
@@ -153,7 +174,8 @@ class Store:
 
     def roots(self) -> dict[bytes, str | None]:
         """What was asked to be indexed, in order, and how finely; None where nothing was said."""
-        return dict(self._db.execute("SELECT path, detail FROM roots ORDER BY path"))
+        rows = checked(self._db.execute("SELECT path, detail FROM roots ORDER BY path"), "bT", "roots")
+        return {path: detail for path, detail in rows if is_path(path)}
 
     def add_roots(self, paths: Iterable[bytes], *, detail: str | None = None) -> None:
         """Remember what was asked for; a `detail` replaces what was said before."""
@@ -166,8 +188,12 @@ class Store:
 
     def mounts(self) -> dict[int, MountRow]:
         """The mounts that hold or held files, by id."""
-        rows = self._db.execute("SELECT id, point, root, identity FROM mounts")
-        return {number: MountRow(point=point, root=root, identity=identity) for number, point, root, identity in rows}
+        rows = checked(self._db.execute("SELECT id, point, root, identity FROM mounts"), "ibbt", "mounts")
+        return {
+            number: MountRow(point=point, root=root, identity=identity)
+            for number, point, root, identity in rows
+            if is_path(point)
+        }
 
     def add_mount(self, mount: MountRow) -> int:
         """Remember a mount; returns its id, that of last time if it was known."""
@@ -186,6 +212,15 @@ class Store:
         with self.transaction():
             self._db.executemany("UPDATE files SET mount_id = ? WHERE id = ?", seen)
 
+    def set_real_paths(self, seen: Iterable[tuple[bytes | None, int]]) -> None:
+        """Write down that files are elsewhere than before when links are followed.
+
+        Args:
+            seen: (real path, None where it is the file's own; id of the file).
+        """
+        with self.transaction():
+            self._db.executemany("UPDATE files SET real_path = ? WHERE id = ?", seen)
+
     def drop_mounts(self) -> None:
         """Let go of mounts that no file is on."""
         with self.transaction():
@@ -199,7 +234,8 @@ class Store:
         query = (
             "SELECT point, root, identity FROM files JOIN mounts ON mounts.id = mount_id WHERE folder = ? AND name = ?"
         )
-        row = self._db.execute(query, os.path.split(path)).fetchone()
+        rows = checked(self._db.execute(query, os.path.split(path)), "bbt", "mounts")
+        row = next(rows, None)
         return row and MountRow(point=row[0], root=row[1], identity=row[2])
 
     def left_out(self) -> LeftOut:
@@ -214,8 +250,10 @@ class Store:
 
     def files_in(self, folder: bytes) -> dict[bytes, FileRow]:
         """The files directly in one folder, by name."""
-        rows = self._db.execute(f"{_FILE} WHERE folder = ?", (folder,))
-        return {row.name: row for row in map(_file_row, rows)}
+        return {row.name: row for row in self._files("folder = ?", folder)}
+
+    def _files(self, where: str, value: bytes | int) -> Iterator[FileRow]:
+        return map(_file_row, checked(self._db.execute(f"{_FILE} WHERE {where}", (value,)), "ibbiibtRiiiIB", "files"))
 
     def num_files(self) -> int:
         """How many files the library has."""
@@ -228,12 +266,12 @@ class Store:
 
     def digests_of_size(self, size_bytes: int, details: Collection[str]) -> frozenset[bytes]:
         """Contents of this size that the library's model has seen, as finely as one of `details` says."""
-        rows = map(_file_row, self._db.execute(f"{_FILE} WHERE size_bytes = ?", (size_bytes,)))
+        rows = self._files("size_bytes = ?", size_bytes)
         return frozenset(row.digest for row in rows if row.is_current and row.detail in details)
 
     def with_digest(self, digest: bytes, details: Collection[str]) -> list[FileRow]:
         """The files with this content that were looked at as finely as one of `details` says; perhaps not wholly."""
-        rows = map(_file_row, self._db.execute(f"{_FILE} WHERE digest = ? ORDER BY id", (digest,)))
+        rows = self._files("digest = ? ORDER BY id", digest)
         return [row for row in rows if row.has_vectors and row.detail in details]
 
     def put(self, parts: Sequence[FilePart]) -> None:
@@ -267,8 +305,17 @@ class Store:
             return None
         self._db.execute(
             "UPDATE files SET size_bytes = ?, mtime_ns = ?, detail = ?, taken_ns = ?, reader = ?, mount_id = ?, "
-            "items_from = 1 + (SELECT seq FROM sqlite_sequence WHERE name = 'items') WHERE id = ?",
-            (part.size_bytes, part.mtime_ns, part.detail, part.taken_ns, part.reader, part.mount_id, row.id),
+            "real_path = ?, items_from = 1 + (SELECT seq FROM sqlite_sequence WHERE name = 'items') WHERE id = ?",
+            (
+                part.size_bytes,
+                part.mtime_ns,
+                part.detail,
+                part.taken_ns,
+                part.reader,
+                part.mount_id,
+                part.real_path,
+                row.id,
+            ),
         )
         return row.id
 
@@ -284,7 +331,9 @@ class Store:
             query = "DELETE FROM items WHERE file_id = ? AND id < ? AND start_s < ?"
             self._db.execute(query, (file_id, items_from, position_s))
 
-    def move(self, row: FileRow, path: bytes, *, mtime_ns: int, mount_id: int | None) -> None:
+    def move(
+        self, row: FileRow, path: bytes, *, mtime_ns: int, mount_id: int | None, real_path: bytes | None = None
+    ) -> None:
         """The same content is now at `path`; its items, its vectors and its line in the ledger go with it."""
         with self.transaction():
             if path != row.path:
@@ -292,19 +341,22 @@ class Store:
             self._db.execute("UPDATE errors SET path = ?, mtime_ns = ? WHERE path = ?", (path, mtime_ns, row.path))
             folder, name = os.path.split(path)
             self._db.execute(
-                "UPDATE files SET folder = ?, name = ?, mtime_ns = ?, mount_id = ? WHERE id = ?",
-                (folder, name, mtime_ns, mount_id, row.id),
+                "UPDATE files SET folder = ?, name = ?, mtime_ns = ?, mount_id = ?, real_path = ? WHERE id = ?",
+                (folder, name, mtime_ns, mount_id, real_path, row.id),
             )
 
-    def copy(self, row: FileRow, path: bytes, *, mtime_ns: int, mount_id: int | None) -> None:
+    def copy(
+        self, row: FileRow, path: bytes, *, mtime_ns: int, mount_id: int | None, real_path: bytes | None = None
+    ) -> None:
         """The same content is at `path` too: its items and vectors are copied, no pixel is read."""
         with self.transaction():
             self._forget(path)
             folder, name = os.path.split(path)
             file_id = self._db.execute(
-                "INSERT INTO files (folder, name, size_bytes, mtime_ns, digest, detail, taken_ns, reader, mount_id) "
-                "SELECT ?, ?, size_bytes, ?, digest, detail, taken_ns, reader, ? FROM files WHERE id = ?",
-                (folder, name, mtime_ns, mount_id, row.id),
+                "INSERT INTO files "
+                "(folder, name, size_bytes, mtime_ns, digest, detail, taken_ns, reader, mount_id, real_path) "
+                "SELECT ?, ?, size_bytes, ?, digest, detail, taken_ns, reader, ?, ? FROM files WHERE id = ?",
+                (folder, name, mtime_ns, mount_id, real_path, row.id),
             ).lastrowid
             items = self._db.execute("SELECT id FROM items WHERE file_id = ? ORDER BY id", (row.id,)).fetchall()
             for (item,) in items:
@@ -333,8 +385,8 @@ class Store:
     def _add_file(self, part: FilePart) -> int:
         folder, name = os.path.split(part.path)
         cursor = self._db.execute(
-            "INSERT INTO files (folder, name, size_bytes, mtime_ns, digest, detail, taken_ns, reader, mount_id) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO files (folder, name, size_bytes, mtime_ns, digest, detail, taken_ns, reader, mount_id, "
+            "real_path) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 folder,
                 name,
@@ -345,6 +397,7 @@ class Store:
                 part.taken_ns,
                 part.reader,
                 part.mount_id,
+                part.real_path,
             ),
         )
         assert cursor.lastrowid is not None
@@ -417,7 +470,8 @@ class Store:
 
     def errors(self) -> list[ErrorRow]:
         """The ledger, by path."""
-        rows = self._db.execute("SELECT path, size_bytes, mtime_ns, reason, seen_at FROM errors ORDER BY path")
+        query = "SELECT path, size_bytes, mtime_ns, reason, seen_at FROM errors ORDER BY path"
+        rows = checked(self._db.execute(query), "bIItr", "errors")
         return [ErrorRow(path=p, size_bytes=s, mtime_ns=m, reason=r, seen_at=t) for p, s, m, r, t in rows]
 
     def error_at(self, path: bytes) -> ErrorRow | None:
@@ -449,8 +503,12 @@ class Store:
         row = self._db.execute("SELECT finished_at, summary FROM jobs ORDER BY id DESC LIMIT 1").fetchone()
         if row is None or row[0] is not None or row[1] is None:
             return None
-        done, total, said_at = json.loads(row[1])
-        return (done, total) if time.time() - said_at < SILENT_S else None
+        try:
+            done, total, said_at = json.loads(row[1])
+            is_new = time.time() - float(said_at) < SILENT_S
+        except (ValueError, TypeError, OverflowError, RecursionError):
+            return None  # of another program
+        return (done, total) if is_new and type(done) is type(total) is int else None
 
     def counts(self) -> Counts:
         """How much there is."""
@@ -470,13 +528,18 @@ class Store:
             )
 
     def check(self) -> list[str]:
-        """What SQLite finds wrong with the file; empty when it is sound."""
+        """What is wrong with the file; empty when it is sound."""
         found = [text for (text,) in self._db.execute("PRAGMA quick_check") if text != "ok"]
         found += [f"row {row[1]} of {row[0]} points to nothing" for row in self._db.execute("PRAGMA foreign_key_check")]
-        return found
+        return found or odd_rows(self._db)
 
 
-def _file_row(row: tuple[int, bytes, bytes, int, int, bytes, str, float | None, int, int, int, int | None]) -> FileRow:
+def is_path(path: bytes) -> bool:
+    """Whether it is one that `index` would have written."""
+    return path.startswith(b"/") and b"\0" not in path
+
+
+def _file_row(row: Any) -> FileRow:
     return FileRow(
         id=row[0],
         folder=row[1],
@@ -490,4 +553,5 @@ def _file_row(row: tuple[int, bytes, bytes, int, int, bytes, str, float | None, 
         has_vectors=bool(row[9]),
         reader=row[10],
         mount_id=row[11],
+        real_path=row[12],
     )

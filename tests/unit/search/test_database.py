@@ -194,7 +194,7 @@ def test_a_library_that_another_process_holds_says_so(library, expected, monkeyp
         Library.open(library.folder, encoder=encoder) as opened,
     ):
         other.execute("BEGIN IMMEDIATE")
-        with pytest.raises(LibraryBusyError, match=r"another process holds the library .*; try again in a moment"):
+        with pytest.raises(LibraryBusyError, match=r"another program holds the library .*; close it and try again"):
             opened.add()
 
 
@@ -220,7 +220,7 @@ def test_a_folder_that_cannot_be_made_says_why(tmp_path):
         (sqlite3.SQLITE_IOERR_READ, LibraryError, "the disk with the library .* fails"),
         (sqlite3.SQLITE_NOMEM, LibraryError, "not enough memory"),
         (sqlite3.SQLITE_READONLY, LibraryError, "cannot be written here; mend its permissions"),
-        (sqlite3.SQLITE_LOCKED, LibraryBusyError, "another process holds"),
+        (sqlite3.SQLITE_LOCKED, LibraryBusyError, "another program holds"),
     ],
 )
 def test_every_other_word_of_sqlite_is_a_sentence(tmp_path, code, kind, says):
