@@ -7,7 +7,7 @@
     read-only, and of an older schema          from a copy in memory, brought to the newest
 
 A library may come from somebody else. So its files must be files and no links, its schema runs nothing, and it has no
-triggers or views. Only a file that SQLite itself finds damaged is called so. It knows no table of ours but through schema.py.
+triggers or views. Only a file that SQLite itself finds damaged is called so. Our tables it knows through schema.py alone.
 """
 
 import contextlib
@@ -246,7 +246,7 @@ def exists(path: Path) -> bool:
 def is_empty(path: Path) -> bool:
     """Whether nothing was ever written into a library's file."""
     with translated(path):
-        return _size(path) == _size(_wal(path)) == 0
+        return stat.S_ISREG(path.lstat().st_mode) and _size(path) == _size(_wal(path)) == 0
 
 
 def refuse_links(path: Path) -> None:
