@@ -7,7 +7,8 @@
     read-only, and of an older schema          from a copy in memory, brought to the newest
 
 A library may come from somebody else. So its files must be files and no links, its schema runs nothing, and it has no
-triggers or views. Only a file that SQLite itself finds damaged is called so. Our tables it knows through schema.py alone.
+triggers or views. Only a file that SQLite itself finds damaged is called so. It knows no table of ours but through
+schema.py.
 """
 
 import contextlib
