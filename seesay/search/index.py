@@ -94,6 +94,8 @@ class _Plan:
     """Files of the library that a rule leaves out."""
     seen: list[tuple[int, int]] = field(default_factory=list)
     """(id of the mount, id of the file) of those that were on another mount before."""
+    led: list[tuple[bytes | None, int]] = field(default_factory=list)
+    """(real path, id of the file) of those that a link leads elsewhere than before."""
     well: list[bytes] = field(default_factory=list)
     """Files that can be reached again."""
 
@@ -182,6 +184,7 @@ def _look(store: Store, roots: Sequence[bytes], summary: Summary, reach: Reach, 
                 is_known=row is not None,
                 detail=details.of(listing.folder, path),
                 mount_id=mount_id,
+                real_path=listing.real_path(file),
             )
             if path in unreached and row is not None:
                 plan.well.append(path)
@@ -218,6 +221,7 @@ def _note(store: Store, walk: Walk, plan: _Plan, broken: Sequence[ErrorRow], sum
         ]
     )
     store.set_mounts(plan.seen)
+    store.set_real_paths(plan.led)
     left_out = store.left_out()
     looked_at = [root for root in walk.roots if root not in walk.missing and root not in walk.unreadable]
     left_out.set_excluded(looked_at, walk.excluded)
@@ -277,6 +281,8 @@ def _hold(plan: _Plan, wanted: Wanted, row: FileRow | None, summary: Summary, re
         reach.confirm(row, wanted.mount_id)
         if row.mount_id != wanted.mount_id:
             plan.seen.append((wanted.mount_id, row.id))
+        if row.real_path != wanted.real_path:
+            plan.led.append((wanted.real_path, row.id))
         if _is_unchanged(row, wanted):
             summary.unchanged += 1
             return
@@ -506,6 +512,7 @@ def _parts(chunks: Sequence[Chunk], items: Sequence[Sequence[NewItem]]) -> Itera
             detail=first.detail,
             reader=PICTURE_READER if first.times_s is None else VIDEO_READER,
             mount_id=first.wanted.mount_id,
+            real_path=first.wanted.real_path,
             taken_ns=first.taken_ns,
             look=first.look,
             is_first=first.is_first,
@@ -524,13 +531,15 @@ def _adopt(store: Store, read: Read, summary: Summary, reach: Reach) -> bool:
     same = [row for row in rows if row.path == wanted.path]
     moved = [] if same else [row for row in rows if reach.may_have_moved(row, wanted.mount_id)]
     if same:
-        store.move(same[0], wanted.path, mtime_ns=wanted.mtime_ns, mount_id=wanted.mount_id)
+        store.move(same[0], wanted.path, mtime_ns=wanted.mtime_ns, mount_id=wanted.mount_id, real_path=wanted.real_path)
         summary.unchanged += 1
     elif moved:
-        store.move(moved[0], wanted.path, mtime_ns=wanted.mtime_ns, mount_id=wanted.mount_id)
+        store.move(
+            moved[0], wanted.path, mtime_ns=wanted.mtime_ns, mount_id=wanted.mount_id, real_path=wanted.real_path
+        )
         summary.moved += 1
     else:
-        store.copy(rows[0], wanted.path, mtime_ns=wanted.mtime_ns, mount_id=wanted.mount_id)
+        store.copy(rows[0], wanted.path, mtime_ns=wanted.mtime_ns, mount_id=wanted.mount_id, real_path=wanted.real_path)
         _count(wanted, summary)
     return True
 
@@ -540,7 +549,7 @@ def _go_on(store: Store, read: Read, reach: Reach) -> Wanted:
     wanted = read.wanted
     for row in store.with_digest(read.digest, wanted.detail.texts):
         if row.is_begun and (row.path == wanted.path or reach.may_have_moved(row, wanted.mount_id)):
-            store.move(row, wanted.path, mtime_ns=wanted.mtime_ns, mount_id=wanted.mount_id)
+            store.move(row, wanted.path, mtime_ns=wanted.mtime_ns, mount_id=wanted.mount_id, real_path=wanted.real_path)
             return replace(wanted, position_s=row.position_s, position_track=row.position_track)
     return replace(wanted, position_s=None, position_track=0)
 

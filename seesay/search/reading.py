@@ -69,6 +69,8 @@ class Wanted:
     """In which of its tracks."""
     mount_id: int | None = None
     """What holds its folder."""
+    real_path: bytes | None = None
+    """Where it is when links are followed; None: at `path` itself."""
 
     @property
     def stamp(self) -> tuple[bytes, int, int]:

@@ -25,9 +25,14 @@ class Box(NamedTuple):
         return ",".join(f"{side:.5f}" for side in self)
 
     @classmethod
-    def from_text(cls, text: str) -> "Box":
-        """What `to_text` wrote."""
-        return cls(*(float(side) for side in text.split(",")))
+    def from_text(cls, text: str | None) -> "Box | None":
+        """What `to_text` wrote; None, the whole picture, of anything else."""
+        try:
+            left, top, right, bottom = (float(side) for side in (text or "").split(","))
+        except ValueError:
+            return None
+        is_part = 0 <= left < right <= 1 and 0 <= top < bottom <= 1
+        return cls(left, top, right, bottom) if is_part else None
 
 
 class Look(NamedTuple):
@@ -73,6 +78,8 @@ class FileRow:
     """Which version of our decoders made the vectors; 0: one before there were numbers; `AGAIN`."""
     mount_id: int | None = None
     """What held its folder when it was last seen."""
+    real_path: bytes | None = None
+    """Where it is when links are followed; None: at its own path."""
 
     @property
     def path(self) -> bytes:
@@ -134,6 +141,8 @@ class FilePart:
     mount_id: int | None = None
     """What holds its folder."""
     look: Look = UNSEEN
+    real_path: bytes | None = None
+    """Where it is when links are followed; None: at `path` itself."""
     is_first: bool = True
     """What the store had at this path goes."""
     position_s: float | None = None
@@ -197,6 +206,8 @@ class ItemRow:
     page: int | None = None
     taken_ns: int | None = None
     """When its file was taken, in nanoseconds since 1970; None where the file does not say."""
+    real_path: bytes | None = None
+    """Where the file was when links are followed; None: at `path` itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,6 +32,7 @@ class Found:
     """The name is there, and what it leads to is not: a link to a drive that is away."""
     may_come_back: bool = False
     """The problem is of the place and not of the file."""
+    is_link: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +43,14 @@ class Listing:
     found: list[Found]
     mount: Mount
     """What holds the folder."""
+    real: bytes
+    """The folder's path without links."""
+
+    def real_path(self, file: Found) -> bytes | None:
+        """Where a file of it is when links are followed; None: at its own path."""
+        path = os.path.join(self.folder, file.name)
+        real = os.path.realpath(path) if file.is_link else os.path.join(self.real, file.name)
+        return None if real == path else real
 
 
 @dataclass(slots=True)
@@ -102,11 +111,14 @@ class Walk:
         else:
             folder, name = os.path.split(root)
             try:
-                mount = self._mount(os.path.realpath(folder))
+                real = os.path.realpath(folder)
+                mount = self._mount(real)
             except OSError as error:
                 self.unreadable[root] = f"cannot be reached: {error.strerror}"
                 return
-            yield Listing(folder=folder, found=[_found(name, root)], mount=mount)
+            yield Listing(
+                folder=folder, found=[_found(name, root, is_link=os.path.islink(root))], mount=mount, real=real
+            )
         while self._waiting:
             yield from self._root(self._waiting.pop())
 
@@ -156,9 +168,9 @@ class Walk:
                 if entry.is_file(follow_symlinks=False):
                     counts[_suffix(entry.name)] += 1
             elif not entry.is_dir():
-                found.append(_found(entry.name, entry.path))
+                found.append(_found(entry.name, entry.path, is_link=entry.is_symlink()))
         waiting.extend(reversed(folders))
-        return Listing(folder=folder.path, found=found, mount=self._mount(real))
+        return Listing(folder=folder.path, found=found, mount=self._mount(real), real=real)
 
     def _mount(self, real: bytes) -> Mount:
         """What holds a folder, asked after it was listed: an automatic mount comes with that."""
@@ -195,7 +207,7 @@ def is_gone(path: bytes) -> bool:
     return False
 
 
-def _found(name: bytes, path: bytes) -> Found:
+def _found(name: bytes, path: bytes, *, is_link: bool) -> Found:
     try:
         status = os.stat(path)
     except FileNotFoundError:
@@ -205,7 +217,7 @@ def _found(name: bytes, path: bytes) -> Found:
         return Found(name=name, problem=f"cannot be reached: {error.strerror}", may_come_back=True)
     if not stat.S_ISREG(status.st_mode):
         return Found(name=name, problem="not a regular file (a pipe, a socket or a device)")
-    return Found(name=name, size_bytes=status.st_size, mtime_ns=fit_ns(status.st_mtime_ns))
+    return Found(name=name, size_bytes=status.st_size, mtime_ns=fit_ns(status.st_mtime_ns), is_link=is_link)
 
 
 def fit_ns(time_ns: int) -> int:

@@ -16,43 +16,54 @@ from seesay.inputs.video import film_inside
 from seesay.search.clips import cut_clip
 from seesay.serve.errors import NotFoundError
 from seesay.serve.media import media_type
+from seesay.serve.originals import SentOriginal, check_original, open_original
 from seesay.serve.service import service_of
 
 router = APIRouter(prefix="/api/items/{item_id}")
 LONGEST_CLIP_S = 600.0
-FOR_EVER = "private, max-age=31536000, immutable"  # an id is never used for anything else
+FOR_EVER = "private, max-age=31536000, immutable"  # no library uses an id again, and the address names the library
+NOT_UNASKED = "private, no-cache"
 
+Version = Annotated[str | None, Query(max_length=64, description="the library's, as a search says it")]
 Second = Annotated[float, Query(ge=0, le=1e7, allow_inf_nan=False)]
 
 
 @router.get("/thumbnail", response_class=Response)
-def thumbnail(request: Request, item_id: int, side: Annotated[int, Query(ge=1, le=1024)] = 256) -> Response:
+def thumbnail(
+    request: Request, item_id: int, side: Annotated[int, Query(ge=1, le=1024)] = 256, v: Version = None
+) -> Response:
     """The photograph, frame or tile as a small JPEG."""
     service = service_of(request)
-    content = service.thumbnails.get(service.item(_checked(item_id)), side_px=side)
-    return Response(content, media_type="image/jpeg", headers={"Cache-Control": FOR_EVER})
+    row, identity = service.item_of(_checked(item_id), v)
+    content = service.thumbnails.get(row, identity, side_px=side)
+    headers = {"Cache-Control": NOT_UNASKED if v is None else FOR_EVER}
+    return Response(content, media_type="image/jpeg", headers=headers)
 
 
 @router.get("/file", response_class=FileResponse)
-def original(request: Request, item_id: int, download: bool = False) -> Response:
+def original(request: Request, item_id: int, download: bool = False, v: Version = None) -> Response:
     """The file itself; ranges are answered, so that a video can be played from anywhere.
 
     Of a moment of a film inside a photograph it is that film, which a browser would not find; `download`: the file.
     """
-    row = service_of(request).item(_checked(item_id))
+    row, _ = service_of(request).item_of(_checked(item_id), v)
     path = os.fsdecode(row.path)
-    if not Path(path).is_file():
-        raise NotFoundError("the file is not there any more; bring the library up to date with `seesay index`")
-    if row.time_s is not None and not download and (film := _film(path)):
-        return film
-    kind = media_type(path)
-    return FileResponse(
-        path,
-        media_type=kind or "application/octet-stream",
-        filename=safe_name(Path(path).name),
-        content_disposition_type="attachment" if download or kind is None else "inline",
-        headers={"Cache-Control": "private, no-cache"},
-    )
+    opened = open_original(row)
+    try:
+        if row.time_s is not None and not download and (film := _film(path)):
+            opened.close()
+            return film
+        kind = media_type(path)
+        return SentOriginal(
+            opened,
+            media_type=kind or "application/octet-stream",
+            filename=safe_name(Path(path).name),
+            disposition="attachment" if download or kind is None else "inline",
+            headers={"Cache-Control": NOT_UNASKED},
+        )
+    except BaseException:
+        opened.close()
+        raise
 
 
 @router.get("/clip", response_class=FileResponse)
@@ -63,6 +74,7 @@ def clip(request: Request, item_id: int, start_s: Second, end_s: Second) -> Resp
         raise UsageError("a photograph has no clips")
     if not 0 < end_s - start_s <= LONGEST_CLIP_S:
         raise UsageError(f"a clip ends after it begins, and at most {LONGEST_CLIP_S:.0f} s later")
+    check_original(row)
     path = os.fsdecode(row.path)
     folder = tempfile.mkdtemp(prefix="seesay-clip-")
     try:
@@ -83,7 +95,7 @@ def _film(path: str) -> Response | None:
     with os.fdopen(copy, "wb") as film, Path(path).open("rb") as file:
         file.seek(place.start)
         film.write(file.read(place.size))
-    headers = {"Cache-Control": "private, no-cache"}
+    headers = {"Cache-Control": NOT_UNASKED}
     return FileResponse(name, media_type="video/mp4", headers=headers, background=BackgroundTask(os.unlink, name))
 
 

@@ -13,7 +13,7 @@ from fastapi import Query as Parameter
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from seesay.base.errors import LibraryError, ModelMismatchError, UsageError
+from seesay.base.errors import NoLibraryError, UsageError
 from seesay.search.hit import to_time
 from seesay.search.options import Found
 from seesay.search.query import Query, Steps, Term, parse_sentence, unknown_words
@@ -136,14 +136,16 @@ def search(service: Service, query: Query | Steps, asked: AskedSearch) -> dict[s
     options = asked.to_options()
     # Read here and not in the library's threads, so that the model sees those who ask together as one batch.
     known = _known(query, service)
+    identity = None
     try:
-        found = service.libraries.use(lambda library: library.find(known, options, calibrated_by=query))
-    except ModelMismatchError:
-        raise
-    except LibraryError as error:
+        found, identity = service.libraries.use(
+            lambda library: (library.find(known, options, calibrated_by=query), library.identity)
+        )
+    except NoLibraryError as error:
         found = Found(hits=[], has_more=False, is_match=False, least_cosine=None, why_none=str(error))
     answer = {
         "hits": [hit.to_dict() | describe(hit.path, hit.facts) for hit in found.hits],
+        "library": identity,
         "cursor": str(options.offset + options.limit) if found.has_more else None,
         "is_match": found.is_match,
         "is_held_back": found.is_held_back,

@@ -82,6 +82,21 @@ class Service:
         except UsageError as error:
             raise NotFoundError(str(error)) from error
 
+    def item_of(self, item_id: int, version: str | None) -> tuple[ItemRow, str]:
+        """An item, and the identity of its library.
+
+        Args:
+            item_id: its id.
+            version: the identity of the library that the id is of; None where nobody said.
+
+        Raises:
+            NotFoundError: there is none with this id, or the id is of another library.
+        """
+        identity = self.libraries.use(lambda library: library.identity)
+        if version is not None and version != identity:
+            raise NotFoundError("this is an item of another library than the one that is served now; search again")
+        return self.item(item_id), identity
+
     def vector_of(self, item_id: int) -> NDArray[np.float32]:
         """(E,) of an item of the library.
 

@@ -25,6 +25,8 @@ import { fromDraft, toSteps } from "./terms.js";
  * @property {number} [page] of a file that has several, from 1
  */
 
+let library = ""; // which one the hits are of: ids of another one are other pictures
+
 export class ServiceError extends Error {
   /** @param {string} message @param {number} status 0: no answer at all */
   constructor(message, status) {
@@ -57,7 +59,10 @@ export async function ask(path, { body, signal } = {}) {
     throw new ServiceError("The service does not answer. Is `seesay serve` still running?", 0);
   }
   const said = await answer.json().catch(() => null);
-  if (answer.ok && said !== null) return said;
+  if (answer.ok && said !== null) {
+    if (Array.isArray(said.hits) && said.library) library = said.library;
+    return said;
+  }
   const sentence = typeof said?.error === "string" ? said.error : `The service answered with status ${answer.status}.`;
   throw new ServiceError(sentence, answer.status);
 }
@@ -92,4 +97,4 @@ function dayAfter(day) {
 }
 
 /** @param {number} id @param {256|512|1024} side_px */
-export const thumbnail = (id, side_px) => `/api/items/${id}/thumbnail?side=${side_px}`;
+export const thumbnail = (id, side_px) => `/api/items/${id}/thumbnail?side=${side_px}${library && `&v=${library}`}`;

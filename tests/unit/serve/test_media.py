@@ -11,9 +11,9 @@ from films import film
 from painting import paint
 from PIL import Image
 
-from seesay.base.errors import InputError
 from seesay.search.library import Library
 from seesay.search.rows import UNSEEN, Facts
+from seesay.serve.errors import NotFoundError
 from seesay.serve.media import THUMBNAILS, Thumbnails, describe, media_type
 from seesay.serve.searching import describe_item
 
@@ -38,7 +38,7 @@ def test_a_page_of_a_scan_is_named_and_its_thumbnail_shows_it(tmp_path):
         (hit,) = library.search("blue")
         row = library.item(hit.id)
     assert describe_item(row)["page"] == 2
-    assert colour(Thumbnails(tmp_path / "library").get(row, side_px=100))[2] > 200
+    assert colour(Thumbnails(tmp_path / "library").get(row, "0" * 32, side_px=100))[2] > 200
 
 
 def colour(content):
@@ -48,13 +48,13 @@ def colour(content):
 def test_a_thumbnail_shows_its_item_and_is_made_once(library):
     thumbnails = Thumbnails(library.folder)
     (hit,) = library.search("red", only="image", limit=1)
-    content = thumbnails.get(library.item(hit.id), side_px=100)
+    content = thumbnails.get(library.item(hit.id), library.identity, side_px=100)
     assert max(Image.open(io.BytesIO(content)).size) <= 128
     assert colour(content)[0] > 200
     Path(hit.path).unlink()
-    assert thumbnails.get(library.item(hit.id), side_px=128) == content
-    with pytest.raises(InputError):
-        thumbnails.get(library.item(hit.id), side_px=512)
+    assert thumbnails.get(library.item(hit.id), library.identity, side_px=128) == content
+    with pytest.raises(NotFoundError):
+        thumbnails.get(library.item(hit.id), library.identity, side_px=512)
     paint(library.folder.parent / "photos" / "red.png", (255, 0, 0))
 
 
@@ -62,18 +62,18 @@ def test_the_thumbnail_of_a_moment_is_its_frame(library):
     thumbnails = Thumbnails(library.folder)
     for name, channel in (("red", 0), ("blue", 2)):
         (hit,) = library.search(name, only="video", limit=1)
-        seen = colour(thumbnails.get(library.item(hit.id), side_px=128))
+        seen = colour(thumbnails.get(library.item(hit.id), library.identity, side_px=128))
         assert seen[channel] == max(seen) > 150
 
 
 def test_thumbnails_stay_within_their_room_and_the_longest_unused_go(library):
     thumbnails = Thumbnails(library.folder, most_bytes=1000)
-    folder = library.folder / THUMBNAILS
-    folder.mkdir(exist_ok=True)
+    folder = library.folder / THUMBNAILS / library.identity
+    folder.mkdir(exist_ok=True, parents=True)
     for number in range(5):
         (folder / f"9{number}-128.jpg").write_bytes(bytes(400))
         os.utime(folder / f"9{number}-128.jpg", (2e9 + number, 2e9 + number))
-    thumbnails.clean()
+    thumbnails.clean(library.identity)
     assert sorted(path.name for path in folder.iterdir()) == ["93-128.jpg", "94-128.jpg"]
     for path in folder.iterdir():
         path.unlink()
