@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import FileResponse
 from starlette.background import BackgroundTask
 
-from seesay.base.errors import UsageError
+from seesay.base.errors import InputError, UsageError
 from seesay.base.paths import safe_name
 from seesay.inputs.video import film_inside
 from seesay.search.clips import cut_clip
@@ -29,7 +29,12 @@ Second = Annotated[float, Query(ge=0, le=1e7, allow_inf_nan=False)]
 def thumbnail(request: Request, item_id: int, side: Annotated[int, Query(ge=1, le=1024)] = 256) -> Response:
     """The photograph, frame or tile as a small JPEG."""
     service = service_of(request)
-    content = service.thumbnails.get(service.item(_checked(item_id)), side_px=side)
+    row = service.item(_checked(item_id))
+    try:
+        content = service.thumbnails.get(row, side_px=side)
+    except InputError:
+        _check_there(os.fsdecode(row.path))
+        raise
     return Response(content, media_type="image/jpeg", headers={"Cache-Control": FOR_EVER})
 
 
@@ -41,8 +46,7 @@ def original(request: Request, item_id: int, download: bool = False) -> Response
     """
     row = service_of(request).item(_checked(item_id))
     path = os.fsdecode(row.path)
-    if not Path(path).is_file():
-        raise NotFoundError("the file is not there any more; bring the library up to date with `seesay index`")
+    _check_there(path)
     if row.time_s is not None and not download and (film := _film(path)):
         return film
     kind = media_type(path)
@@ -64,6 +68,7 @@ def clip(request: Request, item_id: int, start_s: Second, end_s: Second) -> Resp
     if not 0 < end_s - start_s <= LONGEST_CLIP_S:
         raise UsageError(f"a clip ends after it begins, and at most {LONGEST_CLIP_S:.0f} s later")
     path = os.fsdecode(row.path)
+    _check_there(path)
     folder = tempfile.mkdtemp(prefix="seesay-clip-")
     try:
         made = cut_clip(path, start_s, end_s, Path(folder) / "clip", track=row.track)
@@ -85,6 +90,11 @@ def _film(path: str) -> Response | None:
         film.write(file.read(place.size))
     headers = {"Cache-Control": "private, no-cache"}
     return FileResponse(name, media_type="video/mp4", headers=headers, background=BackgroundTask(os.unlink, name))
+
+
+def _check_there(path: str) -> None:
+    if not Path(path).is_file():
+        raise NotFoundError("the file is not there any more; bring the library up to date with `seesay index`")
 
 
 def _checked(item_id: int) -> int:
