@@ -37,7 +37,7 @@ const filters = createFilters({ onChange: (asked) => change({ ...asked }, "push"
 const blank = createBlank({ onExample, onWeak: () => change({ weak: true }, "push", "now"), onWithout });
 const grid = createGrid(byId("grid"), { onOpen: open, onNearEnd: () => search.more() });
 const search = createSearch({ onFirst: showFirst, onMore: showMore, onError: showError, onWait: showWaiting });
-const trouble = createTrouble(byId("trouble"), { onRetry: () => { status.look(); askAgain(); } });
+const trouble = createTrouble(byId("trouble"), { isWatched: true, onRetry: () => { status.look(); askAgain(); } });
 const viewer = createViewer({
   onStep: (step) => open(grid.hits().findIndex(({ id }) => id === state.open) + step),
   onClosed,
@@ -144,6 +144,7 @@ function askAgain() {
 /** @param {import("./wait.js").Stage} stage */
 function showWaiting(stage) {
   byId("grid").setAttribute("aria-busy", String(stage !== ""));
+  if (stage && !search.hasMore()) byId("count").textContent = ""; // it is of the query before
   showWait(byId("waiting"), stage, "searching", () => {
     const isFirst = search.stop();
     showError(new ServiceError("it was stopped before the service answered", STOPPED), isFirst);

@@ -5,7 +5,7 @@ import { el, isCalm, say } from "./dom.js";
 import { createTimeline } from "./timeline.js";
 import { explain } from "./trouble.js";
 import { createWait, showWait } from "./wait.js";
-import { range, sentence } from "./words.js";
+import { range } from "./words.js";
 
 /** @typedef {import("./api.js").Hit} Hit */
 
@@ -153,13 +153,13 @@ function waitIn(frame, signal, onStop) {
 function fail(frame, hit, error, { signal, onRetry, onFailed }) {
   if (signal.aborted) return;
   const status = /** @type {import("./api.js").ServiceError} */ (error).status;
-  const { title, cure } = explain(error);
+  const { title, said, cure } = explain(error);
   const [name, ...help] = hit.out_of_reach ? ["The file is out of reach", "Its drive or share is not there now: connect it and try again."]
     : status === 404 ? ["The file is gone"]
     : status === 422 ? ["The file cannot be read"] : [title, ...cure];
   frame.replaceChildren(el("div", { class: "failed", role: "alert" },
     el("p", { class: "what" }, name),
-    !hit.out_of_reach && status > 0 && el("p", { dir: "auto" }, sentence(error.message)),
+    !hit.out_of_reach && said && el("p", { dir: "auto" }, said),
     help.length > 0 && el("p", {}, ...help),
     el("button", { type: "button", class: "plain", "data-does": "retry", onclick: onRetry }, "Try again")));
   frame.setAttribute("aria-busy", "false");

@@ -12,7 +12,7 @@ const code = (/** @type {string} */ text) => el("code", {}, text);
 /** What to call it, and what helps; by the status of the answer. @type {Record<number, () => [string, ...(string|Node)[]]>} */
 const KINDS = {
   [STOPPED]: () => ["Stopped"],
-  0: () => ["The service does not answer", "It may have ended; ", code("seesay serve"), " starts it. This page looks every few seconds and goes on by itself."],
+  0: () => ["The service does not answer", "It may have ended; ", code("seesay serve"), " starts it."],
   401: () => ["The service wants its token", "It is what the service was started with (", code("--token"), "). Type it here, or open ", code("/?token=TOKEN"), " once."],
   403: () => ["The service refused", "It answers its own page only: open its address in a tab of its own."],
   404: () => ["Not there any more", "Take out of the query what is gone."],
@@ -21,21 +21,23 @@ const KINDS = {
   421: () => ["The service does not know this address", "Start it with ", code(`--allow-host ${location.hostname}`), ", or open the address that it printed."],
   422: () => ["The service did not take this query"],
   500: () => ["Something went wrong in the service", "Its log says what."],
-  503: () => ["The service cannot answer now", "It is asked again every few seconds."],
+  503: () => ["The service cannot answer now"],
 };
+
+const SAYS_ENOUGH = new Set([0, 401, 421]); // what the service says is for programs
 
 /** @param {Error} error @returns {{title: string, said: string, cure: (string|Node)[]}} */
 export function explain(error) {
   const status = /** @type {ServiceError} */ (error).status;
   const [title, ...cure] = (KINDS[status] ?? (() => ["That did not work"]))();
-  return { title, said: sentence(error.message), cure };
+  return { title, said: SAYS_ENOUGH.has(status) ? "" : sentence(error.message), cure };
 }
 
 /**
  * @param {HTMLElement} root a live region
- * @param {{onRetry: () => void}} listeners
+ * @param {{onRetry: () => void, isWatched?: boolean}} listeners isWatched: it is tried again by itself
  */
-export function createTrouble(root, { onRetry }) {
+export function createTrouble(root, { onRetry, isWatched = false }) {
   let shown = "";
   let status = 0;
 
@@ -47,9 +49,10 @@ export function createTrouble(root, { onRetry }) {
       shown = error.message;
       status = /** @type {ServiceError} */ (error).status;
       const { title, said, cure } = explain(error);
+      if (isWatched && (status === 0 || status === 503)) cure.push(" It is tried again every few seconds.");
       root.replaceChildren(
         el("h2", {}, title),
-        status > 0 || status === STOPPED ? el("p", { class: "said", dir: "auto" }, said) : "",
+        said && el("p", { class: "said", dir: "auto" }, said),
         cure.length ? el("p", { class: "cure" }, ...cure) : "",
         status === 401 ? makeTokenForm(onRetry) : el("p", {}, el("button", { type: "button", class: "plain", "data-does": "retry", onclick: onRetry }, "Try again")),
       );
