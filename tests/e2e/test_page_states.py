@@ -139,8 +139,8 @@ def test_a_picture_that_was_pasted_is_gone_after_a_reload_and_back_shows_no_othe
     page.locator("#file").set_input_files(media / "flower.png")
     expect(page.locator(".chip img")).to_be_visible()
     first = re.search(r"picture=([\w-]+)", page.url)[1]
-    page.locator("#query").fill("a garden")
-    page.wait_for_url("**q=a+garden**")
+    page.locator("#query").fill("a flower")
+    page.wait_for_url("**q=a+flower**")
     page.reload()
     expect(page.get_by_role("heading", name="The picture that was searched is gone")).to_be_visible()
     expect(page.locator(".chip")).to_contain_text("picture is gone")
@@ -243,7 +243,7 @@ def test_long_names_leave_the_buttons_their_size_and_names_keep_their_direction(
     search(page)
     tile(page, LONG).click()
     close = page.get_by_role("button", name="Close").bounding_box()
-    assert (close["width"], close["height"]) == (44, 44)
+    assert close["width"] == close["height"] > 40
     title = page.locator("#viewer-name")
     assert len(title.inner_text()) < 100
     expect(title).to_have_attribute("title", f"{LONG}.png")
@@ -314,7 +314,8 @@ def test_another_library_or_model_after_a_restart_is_noticed_and_asked(visit, ad
     page.get_by_role("button", name="More like this").click()
     page.clock.run_for(500)
     expect(page.locator(".chip img")).to_be_visible()
-    page.route("**/api/library", lambda own: own.fulfill(json={**own.fetch().json(), "folder": "/another/library"}))
+    found = {**page.request.get(f"{address}/api/library").json(), "folder": "/another/library"}
+    page.route("**/api/library", lambda own: own.fulfill(json=found))
     page.clock.run_for(11_000)
     expect(page.locator("#toast")).to_contain_text("another library")
     # an item's number is another picture there
@@ -323,9 +324,7 @@ def test_another_library_or_model_after_a_restart_is_noticed_and_asked(visit, ad
     page.locator("#query").fill("a flower")
     page.clock.run_for(500)
     page.locator(".tile").first.wait_for()
-    model = {"folder": "/another/library", "model": "another@0000"}
-    page.unroute("**/api/library")
-    page.route("**/api/library", lambda own: own.fulfill(json={**own.fetch().json(), **model}))
+    found["model"] = "another@0000"
     asked = []
     page.on("request", lambda own: asked.append(own.url) if own.url.endswith("/api/search") else None)
     page.clock.run_for(11_000)
@@ -340,7 +339,7 @@ def test_a_slow_answer_is_said_and_can_be_stopped(visit, address):
     page.goto(address)
     search(page)
     held = []
-    page.route("**/api/search", held.append)
+    page.route("**/api/search", lambda route: held.append(route))
     page.locator("#query").fill("a flower in a vase")
     page.clock.run_for(200)
     expect(page.locator("#waiting")).to_be_hidden()
@@ -361,15 +360,24 @@ def test_a_slow_answer_is_said_and_can_be_stopped(visit, address):
     page.get_by_role("button", name="Try again").click()
     page.clock.run_for(500)
     expect(page.locator(".tile").first).to_be_visible()
-    for route in held:
-        route.abort()
+    assert len(held) == 1
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious_while_the_page_waits(visit, address, scheme):
+    page = visit(address, width=390, color_scheme=scheme)
+    search(page)
+    page.route("**/api/search", lambda _: None)
+    page.locator("#query").fill("a flower in a vase")
+    expect(page.locator("#waiting.shown")).to_be_visible()
+    check(page)
 
 
 def test_an_original_that_is_slow_is_said_and_its_thumbnail_can_be_had(visit, address):
     page = visit("about:blank")
     page.clock.install()
     held = []
-    page.route("**/file", held.append)
+    page.route("**/file", lambda route: held.append(route))
     page.goto(address)
     search(page)
     tile(page, "flower").click()
