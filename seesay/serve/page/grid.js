@@ -31,7 +31,7 @@ export function createGrid(root, { onOpen, onNearEnd }) {
   function lay() {
     const width = root.clientWidth;
     const target = width < 600 ? 132 : width < 1100 ? 190 : 220;
-    const aspects = hits.map((hit) => aspect(hit.width_px, hit.height_px));
+    const aspects = hits.map((hit) => aspect(hit.width_px ?? 0, hit.height_px ?? 0));
     laid = justify(aspects, { width, target, gap: width < 600 ? 4 : 8 });
     root.style.height = `${laid.height}px`;
     for (const [place, tile] of shown) if (place < hits.length) put(tile, laid.places[place]);

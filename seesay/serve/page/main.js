@@ -143,10 +143,11 @@ function askAgain() {
 
 /** @param {import("./wait.js").Stage} stage */
 function showWaiting(stage) {
-  byId("grid").setAttribute("aria-busy", String(stage !== ""));
-  if (stage && !search.hasMore()) byId("count").textContent = ""; // it is of the query before
+  const isFirst = !search.hasMore();
+  byId("grid").setAttribute("aria-busy", String(stage !== "" && isFirst));
+  if (stage && isFirst) byId("count").textContent = ""; // it is of the query before
   showWait(byId("waiting"), stage, "searching", () => {
-    const isFirst = search.stop();
+    search.stop();
     showError(new ServiceError("it was stopped before the service answered", STOPPED), isFirst);
   });
 }

@@ -57,11 +57,10 @@ export function createSearch({ onFirst, onMore, onError, onWait }) {
   }
 
   return {
-    /** What is being asked is not waited for. Whether it was the first page. */
+    /** What is being asked is not waited for. */
     stop() {
       stop();
-      isFailed = cursor !== null;
-      return cursor === null;
+      isFailed = true;
     },
     /** There is no question any more. */
     forget() {

@@ -97,8 +97,9 @@ function makeVideo(hit, staging) {
     } });
     still.src = thumbnail(hit.id, 1024);
     setShape(still, hit.width_px, hit.height_px);
-    video.removeAttribute("src");
     video.replaceWith(still);
+    video.removeAttribute("src");
+    video.load(); // nothing more is fetched
   };
   video.poster = thumbnail(hit.id, 1024);
   setShape(video, hit.width_px, hit.height_px);
@@ -156,7 +157,8 @@ function fail(frame, hit, error, { signal, onRetry, onFailed }) {
   const { title, said, cure } = explain(error);
   const [name, ...help] = hit.out_of_reach ? ["The file is out of reach", "Its drive or share is not there now: connect it and try again."]
     : status === 404 ? ["The file is gone"]
-    : status === 422 ? ["The file cannot be read"] : [title, ...cure];
+    : status === 422 ? ["The file cannot be read"]
+    : status === 401 ? [title, "Close this: the page asks for it."] : [title, ...cure];
   frame.replaceChildren(el("div", { class: "failed", role: "alert" },
     el("p", { class: "what" }, name),
     !hit.out_of_reach && said && el("p", { dir: "auto" }, said),

@@ -39,8 +39,9 @@ const newKey = () => [...crypto.getRandomValues(new Uint8Array(16))].map((byte) 
 /** @param {string} image data URL @param {string} shown blob URL @returns {Term} */
 export function keepPicture(image, shown) {
   const key = crypto.randomUUID?.() ?? newKey();
-  given.set(key, { image, shown, key, weight: 1 });
-  return { ...given.get(key) };
+  const term = { image, shown, key, weight: 1 };
+  given.set(key, term);
+  return { ...term };
 }
 
 /** @param {State} state @returns {string} what comes after # */

@@ -14,7 +14,7 @@ const KINDS = {
   [STOPPED]: () => ["Stopped"],
   0: () => ["The service does not answer", "It may have ended; ", code("seesay serve"), " starts it."],
   401: () => ["The service wants its token", "It is what the service was started with (", code("--token"), "). Type it here, or open ", code("/?token=TOKEN"), " once."],
-  403: () => ["The service refused", "It answers its own page only: open its address in a tab of its own."],
+  403: () => ["The service refused", "It answers its own page only: open its address in a tab of its own. A proxy before it has to hand on the name that was asked for (", code("Host"), ")."],
   404: () => ["Not there any more", "Take out of the query what is gone."],
   409: () => ["The model does not fit the library", "The library was indexed again with another model. Stop the service and start it with ", code("seesay serve"), " without ", code("--model"), ": it then takes the library's own."],
   413: () => ["Too large", "Give a smaller picture, or a shorter query."],

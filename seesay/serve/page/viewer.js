@@ -63,7 +63,7 @@ export function createViewer({ onStep, onClosed, onMoreLike, onFolder, state }) 
 
   /** @param {Hit} hit @param {HTMLElement} stage */
   function makeFacts(hit, stage) {
-    const facts = [
+    const facts = /** @type {any[]} */ ([
       ["Folder", el("button", { type: "button", class: "link", title: "Search in this folder only", onclick: () => { dialog.close(); onFolder(hit.folder); } }, el("bdi", {}, hit.folder))],
       hit.out_of_reach && ["File", "out of reach: its drive or share is not there now"],
       ["Size", [hit.width_px && hit.height_px && `${hit.width_px} × ${hit.height_px} px`, hit.size_bytes && size(hit.size_bytes)].filter(Boolean).join(", ")],
@@ -73,7 +73,7 @@ export function createViewer({ onStep, onClosed, onMoreLike, onFolder, state }) 
       hit.track && ["Track", String(hit.track + 1)],
       hit.score !== undefined && ["Score", hit.score.toFixed(3)],
       hit.also?.length && ["Same picture", hit.also.join(", ")],
-    ].filter((fact) => fact && fact[1]); // what is not known is not said
+    ]).filter((fact) => fact && fact[1]); // what is not known is not said
     const isCut = hit.kind === "moment" && hit.start_s !== undefined && hit.end_s !== undefined;
     const save = (/** @type {string} */ href, /** @type {string} */ label) => el("a", { class: "action", href, download: "", "data-needs-file": "" }, icon("download"), label);
     return el("div", { class: "facts" },
