@@ -44,8 +44,10 @@ def start(media, tmp_path_factory):
     library = tmp_path_factory.mktemp("served") / "library"
     environment = {**os.environ, "SEESAY_LIBRARY": str(library), "NO_COLOR": "1", "COLUMNS": "200"}
     subprocess.run([SEESAY, "index", str(media)], env=environment, check=True, capture_output=True)
-    (media / "gone.png").unlink()
-    (media / "later.png").write_bytes(b"\x89PNG\r\n\x1a\nand nothing of a picture")
+    (media / "gone.png").rename(media.parent / "gone.png")
+    before = (media / "later.png").stat()
+    (media / "later.png").write_bytes(b"no picture".ljust(before.st_size))
+    os.utime(media / "later.png", ns=(before.st_atime_ns, before.st_mtime_ns))  # as when a disk goes bad
     running = []
 
     def start(*options):
@@ -176,14 +178,25 @@ def test_tiles_and_the_viewer_say_what_happened_to_a_file_and_try_again(visit, a
     expect(page.locator(".failed .what")).to_have_text("The file is gone")
     expect(page.locator("#viewer")).not_to_contain_text(re.compile(r"\b0 bytes|1970|null|NaN|Invalid"))
     expect(page.get_by_role("link", name="Download")).to_have_count(0)
-    back = media / "gone.png"
-    shutil.copyfile(media / "flower.png", back)
+    (media.parent / "gone.png").rename(media / "gone.png")
     try:
         page.get_by_role("button", name="Try again").click()
         expect(page.locator("#viewer img.whole.there")).to_be_visible()
         expect(page.get_by_role("link", name="Download")).to_be_visible()
     finally:
-        back.unlink()
+        (media / "gone.png").rename(media.parent / "gone.png")
+
+
+def test_a_file_that_has_changed_or_is_busy_is_not_called_gone(visit, address):
+    page = visit("about:blank")
+    refuse(page, "**/thumbnail?*", 404, "the file has changed since it was indexed")
+    refuse(page, "**/file", 503, "too much at once")
+    page.goto(address)
+    search(page)
+    expect(tile(page, "flower").locator(".broken")).to_contain_text("file has changed")
+    tile(page, "flower").click()
+    expect(page.locator(".failed")).to_contain_text("The service is busy")
+    expect(page.locator(".failed")).to_contain_text("Too much at once.")
 
 
 def test_what_is_not_known_of_a_file_is_not_said(visit, address):
@@ -320,12 +333,25 @@ def test_another_library_or_model_after_a_restart_is_noticed_and_asked(visit, ad
     page.clock.run_for(500)
     page.locator(".tile").first.wait_for()
     found["model"] = "another@0000"
-    asked = []
-    page.on("request", lambda own: asked.append(own.url) if own.url.endswith("/api/search") else None)
-    page.clock.run_for(11_000)
-    page.clock.run_for(500)
+    with page.expect_response("**/api/search"):
+        page.clock.run_for(11_000)
     expect(page.locator(".tile").first).to_be_visible()
-    assert len(asked) == 1
+
+
+def test_another_library_at_the_same_place_is_noticed_by_its_answers(visit, address):
+    page = visit("about:blank")
+    which = ["one"]
+    page.route("**/api/search", lambda own: own.fulfill(json={**own.fetch().json(), "library": which[0]}))
+    page.goto(address)
+    search(page)
+    tile(page, "flower").click()
+    page.get_by_role("button", name="More like this").click()
+    expect(page.locator(".chip img")).to_be_visible()
+    page.locator(".tile").first.wait_for()
+    which[0] = "another"
+    page.locator("#query").fill("a flower")
+    expect(page.locator(".chip")).to_contain_text("picture is gone")
+    expect(page.locator(".tile")).to_have_count(0)
 
 
 def test_a_slow_answer_is_said_and_can_be_stopped(visit, address):

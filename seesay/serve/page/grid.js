@@ -3,12 +3,11 @@
 import { thumbnail, whyNot } from "./api.js";
 import { el, icon } from "./dom.js";
 import { aspect, justify, rowAt } from "./layout.js";
+import { nameFileTrouble } from "./trouble.js";
 import { count, range, sentence } from "./words.js";
 
 /** @typedef {import("./api.js").Hit} Hit */
 
-/** Why there is no thumbnail, in the room of a tile; by the status of the answer. @type {Record<number, string>} */
-const SHORT = { 0: "no answer", 401: "wants the token", 404: "file is gone", 422: "cannot be read", 503: "service is busy" };
 const PASSING = new Set([0, 401, 503]); // it may be there in a moment
 const SCREENS_AHEAD = 1;
 const SCREENS_TO_FETCH = 3;
@@ -108,10 +107,10 @@ export function createGrid(root, { onOpen, onNearEnd }) {
     const address = picture.src;
     const error = await whyNot(address);
     if (!item.isConnected) return;
-    const short = error ? SHORT[error.status] ?? "not shown" : "cannot be shown";
+    const short = hit.out_of_reach ? "not there now" : error ? nameFileTrouble(error).replace(/^The /, "") : "cannot be shown";
     const button = /** @type {HTMLElement} */ (item.querySelector("button"));
     item.querySelector(".broken")?.remove();
-    button.append(el("span", { class: "broken" }, el("bdi", { class: "whose" }, hit.name), hit.out_of_reach ? "not shown" : short));
+    button.append(el("span", { class: "broken" }, el("bdi", { class: "whose" }, hit.name), short));
     button.title = `${hit.name}\n${sentence(error?.message ?? short)}`;
     button.setAttribute("aria-label", `${button.getAttribute("aria-label")?.replace(/, not shown: .*$/, "")}, not shown: ${short}`);
     if (error && PASSING.has(error.status)) missing.set(item, () => { picture.src = address; });

@@ -30,6 +30,8 @@ let typed_ms = -Infinity;
 let failed = "";
 /** @type {import("./status.js").LibraryState|null} */
 let library = null;
+/** The library of the last answer. @type {string|null} */
+let searched = null;
 let isAway = false; // the service gave no answer the last time
 
 const box = createBox({ onChange: changeQuery, onPicture: searchPicture, onDown: () => grid.focus(0) });
@@ -94,6 +96,9 @@ function askNow(when) {
 
 /** @param {import("./search.js").Page} page */
 function showFirst(page) {
+  const isOther = searched !== null && Boolean(page.library) && page.library !== searched;
+  searched = page.library || searched;
+  if (isOther) return showOther(true);
   hideTrouble();
   if (grid.hits().length && scrollY > 0) scrollTo(0, 0);
   grid.show(page.hits);

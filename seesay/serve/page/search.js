@@ -8,7 +8,8 @@ const FIRST = 60;
 const LATER = 240;
 
 /**
- * @typedef {{hits: import("./api.js").Hit[], cursor: string|null, is_match: boolean, unknown_words: string[], is_held_back: boolean, reason?: string, took_ms: number}} Page
+ * @typedef {{hits: import("./api.js").Hit[], cursor: string|null, is_match: boolean, unknown_words: string[], is_held_back: boolean, reason?: string, took_ms: number,
+ *   library?: string|null}} Page library: which one it is, also where another one is at the same place now
  * @param {{onFirst: (page: Page) => void, onMore: (page: Page) => void, onError: (error: Error, isFirst: boolean) => void,
  *   onWait: (stage: import("./wait.js").Stage) => void}} listeners
  */

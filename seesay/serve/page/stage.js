@@ -3,7 +3,7 @@
 import { ask, canAsk, thumbnail, toBody, whyNot } from "./api.js";
 import { el, isCalm, say } from "./dom.js";
 import { createTimeline } from "./timeline.js";
-import { explain } from "./trouble.js";
+import { explain, nameFileTrouble } from "./trouble.js";
 import { createWait, showWait } from "./wait.js";
 import { range } from "./words.js";
 
@@ -150,15 +150,14 @@ function waitIn(frame, signal, onStop) {
   return wait;
 }
 
-/** What stands where a file would. @param {HTMLElement} frame @param {Hit} hit @param {Error} error @param {Staging} staging */
+/** What stands where a file would. @param {HTMLElement} frame @param {Hit} hit @param {import("./api.js").ServiceError} error @param {Staging} staging */
 function fail(frame, hit, error, { signal, onRetry, onFailed }) {
   if (signal.aborted) return;
-  const status = /** @type {import("./api.js").ServiceError} */ (error).status;
-  const { title, said, cure } = explain(error);
+  const { status } = error;
+  const { said, cure } = explain(error);
+  const isOfFile = status === 404 || status === 422;
   const [name, ...help] = hit.out_of_reach ? ["The file is out of reach", "Its drive or share is not there now: connect it and try again."]
-    : status === 404 ? ["The file is gone"]
-    : status === 422 ? ["The file cannot be read"]
-    : status === 401 ? [title, "Close this: the page asks for it."] : [title, ...cure];
+    : [nameFileTrouble(error), ...(isOfFile ? [] : status === 401 ? ["Close this: the page asks for it."] : cure)];
   frame.replaceChildren(el("div", { class: "failed", role: "alert" },
     el("p", { class: "what" }, name),
     !hit.out_of_reach && said && el("p", { dir: "auto" }, said),

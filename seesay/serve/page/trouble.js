@@ -33,6 +33,22 @@ export function explain(error) {
   return { title, said: SAYS_ENOUGH.has(status) ? "" : sentence(error.message), cure };
 }
 
+/** What is wrong with one file, by what the service answers when it is asked for it. @type {[number, RegExp, string][]} */
+const FILES = [
+  [404, /has changed/, "The file has changed"],
+  [404, /link/, "The file is another one"],
+  [404, /no item/, "The file is not in the library"],
+  [404, /./, "The file is gone"],
+  [422, /./, "The file cannot be read"],
+  [401, /./, "The service wants its token"],
+  [503, /./, "The service is busy"],
+  [0, /./, "The service does not answer"],
+];
+
+/** @param {ServiceError} error @returns {string} */
+export const nameFileTrouble = (error) =>
+  FILES.find(([status, words]) => status === error.status && words.test(error.message))?.[2] ?? "The file cannot be shown";
+
 /**
  * @param {HTMLElement} root a live region
  * @param {{onRetry: () => void, isWatched?: boolean}} listeners isWatched: it is tried again by itself
