@@ -413,9 +413,26 @@ def test_an_original_that_is_slow_is_said_and_its_thumbnail_can_be_had(visit, ad
         route.abort()
 
 
+def test_what_is_typed_before_the_program_is_there_is_searched(visit, address):
+    page = visit("about:blank")
+    held = []
+    page.route("**/page/heat.js", lambda route: held.append(route))
+    page.goto(address, wait_until="commit")
+    page.locator("#query").fill("a flower")
+    page.wait_for_timeout(100)
+    for route in held:
+        route.continue_()
+    expect(page.locator(".tile").first).to_be_visible()
+    expect(page.locator("#query")).to_have_value("a flower")
+
+
 def test_a_lost_token_is_asked_for_and_the_query_goes_on(visit, start):
-    address = start("--token", TOKEN)
-    page = visit(f"{address}/?token={TOKEN.replace(' ', '%20').replace('&', '%26')}")
+    page = visit(start("--token", TOKEN))
+    check(page)
+    for token, next_ in (("wrong", page.get_by_text("That is not the token.")), (TOKEN, page.locator("#blank h2"))):
+        page.get_by_label("Token").fill(token)
+        page.get_by_role("button", name="Go on").click()
+        next_.wait_for()
     search(page)
     page.context.clear_cookies()
     page.locator("#query").fill("a flower in a vase")

@@ -299,8 +299,10 @@ function listen() {
   });
 }
 
+const early = byId("query").value; // typed while this program was on its way
 listen();
 show(state, "now");
-if (toTerms(state).length) askNow("now");
+if (early && !toTerms(state).length) change(split(early), "replace", "now");
+else if (toTerms(state).length) askNow("now");
 else if (state.open !== null) showOpen();
 if (state.tab === "search" && matchMedia("(hover: hover)").matches) byId("query").focus();

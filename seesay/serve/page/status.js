@@ -2,6 +2,7 @@
 
 import { ask } from "./api.js";
 import { byId, el, icon } from "./dom.js";
+import { explain } from "./trouble.js";
 import { count } from "./words.js";
 
 const BUSY_MS = 2000;
@@ -29,7 +30,7 @@ export function createStatus({ onLibrary, onError }) {
       onLibrary(library);
       if (library.indexing) pause_ms = BUSY_MS;
     } catch (error) {
-      line.replaceChildren(el("span", { class: "bad" }, /** @type {Error} */ (error).message));
+      line.replaceChildren(el("span", { class: "bad" }, explain(/** @type {Error} */ (error)).title));
       onError(/** @type {Error} */ (error));
       pause_ms = TROUBLE_MS;
     }
