@@ -417,11 +417,13 @@ def test_what_is_typed_before_the_program_is_there_is_searched(visit, address):
     page = visit("about:blank")
     held = []
     page.route("**/page/heat.js", lambda route: held.append(route))
-    page.goto(address, wait_until="commit")
+    with page.expect_request("**/page/heat.js"):
+        page.goto(address, wait_until="commit")
     page.locator("#query").fill("a flower")
-    page.wait_for_timeout(100)
-    for route in held:
-        route.continue_()
+    assert page.locator("#blank h2").count() == 0
+    page.wait_for_function("true")  # lets the route be held
+    (route,) = held
+    route.continue_()
     expect(page.locator(".tile").first).to_be_visible()
     expect(page.locator("#query")).to_have_value("a flower")
 
