@@ -79,6 +79,7 @@ def browser():
             browser = running.chromium.launch(executable_path=program, args=[*QUIET, *MORE_QUIET])
         except playwright.Error as error:
             pytest.skip(f"no browser: {str(error).splitlines()[0]}")
+        playwright.expect.set_options(timeout=10_000)
         yield browser
         browser.close()
 
@@ -197,6 +198,26 @@ def test_a_file_that_has_changed_or_is_busy_is_not_called_gone(visit, address):
     tile(page, "flower").click()
     expect(page.locator(".failed")).to_contain_text("The service is busy")
     expect(page.locator(".failed")).to_contain_text("Too much at once.")
+
+
+def test_thumbnails_of_a_service_that_was_away_come_when_it_is_back(visit, address):
+    page = visit("about:blank")
+    page.clock.install()
+    page.route("**/thumbnail?*", lambda route: route.abort())
+    page.goto(address)
+    search(page)
+    expect(tile(page, "flower").locator(".broken")).to_contain_text("service does not answer")
+    page.route("**/api/library", lambda route: route.abort())
+    page.clock.run_for(11_000)
+    expect(page.locator("#status")).to_have_text("The service does not answer")
+    expect(page.locator(".tile").first).to_be_visible()  # they still answer what is asked
+    page.unroute("**/thumbnail?*")
+    page.unroute("**/api/library")
+    page.clock.run_for(4000)
+    expect(tile(page, "flower").locator("img.there")).to_be_visible()
+    expect(tile(page, "flower").locator(".broken")).to_have_count(0)
+    expect(tile(page, "flower")).not_to_have_attribute("aria-label", re.compile("not shown"))
+    expect(page.get_by_role("alert")).to_have_count(0)
 
 
 def test_what_is_not_known_of_a_file_is_not_said(visit, address):
@@ -482,12 +503,11 @@ def test_a_date_typed_by_hand_that_is_none_says_so_and_what_filtered_goes_on(vis
     expect(wrong).to_contain_text("“From” is later than “To”")
 
 
-@pytest.mark.parametrize("day", ["2026-02-31", "2026-13-01", "12026-01-01"])
-def test_a_date_in_the_address_that_is_none_is_named(visit, address, day):
-    page = visit(f"{address}#q=a+flower&before={day}")
-    expect(page.locator("#wrong")).to_have_text(
-        f"The address says before={day}, which is not a date: it does not filter."
-    )
+@pytest.mark.parametrize("wrong", ["before=2026-02-31", "after=2026-13-01", "after=12026-01-01", "within=-1"])
+def test_a_date_or_number_in_the_address_that_is_none_is_named(visit, address, wrong):
+    page = visit(f"{address}#q=a+flower&{wrong}")
+    kind = "number of seconds" if "within" in wrong else "date"
+    expect(page.locator("#wrong")).to_have_text(f"The address says {wrong}, which is not a {kind}: it does not filter.")
     expect(page.locator(".tile").first).to_be_visible()
 
 

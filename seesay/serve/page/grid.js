@@ -9,6 +9,7 @@ import { count, range, sentence } from "./words.js";
 /** @typedef {import("./api.js").Hit} Hit */
 
 const PASSING = new Set([0, 401, 503]); // it may be there in a moment
+const NOT_SHOWN = ", not shown: ";
 const SCREENS_AHEAD = 1;
 const SCREENS_TO_FETCH = 3;
 
@@ -80,7 +81,7 @@ export function createGrid(root, { onOpen, onNearEnd }) {
     const also = hit.also?.length ? `, and ${count(hit.also.length, "other file")}` : "";
     const fill = el("span", { class: "fill" });
     fill.style.width = `${Math.round(100 * Math.min(1, Math.max(0, hit.score / Math.max(0.05, hits[0].score))))}%`;
-    const picture = el("img", { alt: "", decoding: "async", draggable: false, onload: () => { picture.classList.add("there"); item.querySelector(".broken")?.remove(); }, onerror: () => explain(item, hit, picture) });
+    const picture = el("img", { alt: "", decoding: "async", draggable: false, onload: () => { picture.classList.add("there"); unsay(item); }, onerror: () => explain(item, hit, picture) });
     picture.src = thumbnail(hit.id, side);
     if (picture.complete) picture.classList.add("there"); // seen a moment ago: no fading in again while somebody types
     const button = el(
@@ -109,11 +110,17 @@ export function createGrid(root, { onOpen, onNearEnd }) {
     if (!item.isConnected) return;
     const short = hit.out_of_reach ? "not there now" : error ? nameFileTrouble(error).replace(/^The /, "") : "cannot be shown";
     const button = /** @type {HTMLElement} */ (item.querySelector("button"));
-    item.querySelector(".broken")?.remove();
-    button.append(el("span", { class: "broken" }, el("bdi", { class: "whose" }, hit.name), short));
-    button.title = `${hit.name}\n${sentence(error?.message ?? short)}`;
-    button.setAttribute("aria-label", `${button.getAttribute("aria-label")?.replace(/, not shown: .*$/, "")}, not shown: ${short}`);
+    unsay(item);
+    button.append(el("span", { class: "broken" }, el("bdi", { class: "whose" }, hit.name), el("span", { title: sentence(error?.message ?? short) }, short)));
+    button.setAttribute("aria-label", `${button.getAttribute("aria-label")}${NOT_SHOWN}${short}`);
     if (error && PASSING.has(error.status)) missing.set(item, () => { picture.src = address; });
+  }
+
+  /** The thumbnail came after all. @param {HTMLElement} item */
+  function unsay(item) {
+    item.querySelector(".broken")?.remove();
+    const button = item.querySelector("button");
+    button?.setAttribute("aria-label", (button.getAttribute("aria-label") ?? "").split(NOT_SHOWN)[0]);
   }
 
   /** @param {HTMLElement} item @param {import("./layout.js").Place} at */

@@ -74,7 +74,9 @@ export function fromHash(hash) {
   state.under = fields.get("under") ?? "";
   state.after = toDay(fields, "after", state);
   state.before = toDay(fields, "before", state);
-  state.within = Number(fields.get("within")) > 0 ? fields.get("within") ?? "" : "";
+  const within = fields.get("within") ?? "";
+  state.within = Number(within) > 0 ? within : "";
+  if (within && !state.within) state.wrong = `The address says within=${within}, which is not a number of seconds: it does not filter.`;
   state.sort = fields.get("sort") === "date" ? "date" : "score";
   state.weak = fields.get("weak") === "1";
   state.open = /^\d+$/.test(fields.get("open") ?? "") ? Number(fields.get("open")) : null;
