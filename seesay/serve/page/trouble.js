@@ -37,7 +37,7 @@ export function explain(error) {
 const FILES = [
   [404, /has changed/, "The file has changed"],
   [404, /link/, "The file is another one"],
-  [404, /no item/, "The file is not in the library"],
+  [404, /no item|another library/, "The file is not in the library"],
   [404, /./, "The file is gone"],
   [422, /./, "The file cannot be read"],
   [401, /./, "The service wants its token"],
