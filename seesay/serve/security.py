@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from seesay.serve.bodies import BodyError, check_json
 from seesay.serve.errors import to_content
 from seesay.serve.settings import NAMES_OF_THIS_MACHINE, Budget, Settings
+from seesay.serve.token_page import token_page
 
 COOKIE = "seesay_token"  # and the port: cookies of one host are shared by all its ports
 KEPT_S = 400 * 86_400  # the longest that browsers keep a cookie
@@ -109,6 +110,8 @@ class Guard:
             return None
         if any(_is_same(offered, token) for offered in _cookies(headers, cookie)):
             return None
+        if scope["path"] == "/" and "text/html" in headers.get("accept", ""):
+            return token_page(is_wrong=b"token=" in scope["query_string"])
         if scope["path"] == "/":
             return PlainTextResponse(_NO_TOKEN, status_code=401, headers={"WWW-Authenticate": "Bearer"})
         return _refuse(scope["path"], 401, _NO_TOKEN, {"WWW-Authenticate": "Bearer"})

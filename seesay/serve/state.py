@@ -9,7 +9,9 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from seesay.base.errors import LibraryError
 from seesay.base.paths import json_path, show
+from seesay.search.database import exists
 from seesay.search.library import Library
+from seesay.search.store import DATABASE
 from seesay.serve.service import service_of
 
 router = APIRouter()
@@ -22,7 +24,9 @@ def library(request: Request) -> dict[str, Any]:
     found: dict[str, Any] = {"folder": show(str(service.libraries.folder)), "model": service.encoder.id}
     try:
         return found | service.libraries.use(_counts)
-    except LibraryError:  # there is none yet
+    except LibraryError:
+        if exists(service.libraries.folder / DATABASE):  # it is busy or damaged, and not empty
+            raise
         none = {"num_items": 0, "num_files": 0, "num_images": 0, "num_videos": 0}
         return found | none | {"roots": [], "indexing": None, "errors": {"count": 0}}
 
@@ -37,6 +41,8 @@ def errors(
     try:
         rows = service_of(request).libraries.use(lambda opened: opened.errors())
     except LibraryError:
+        if exists(service_of(request).libraries.folder / DATABASE):
+            raise
         rows = []
     page = rows[offset : offset + limit]
     lines = [

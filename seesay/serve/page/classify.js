@@ -1,8 +1,10 @@
 /** Zero-shot classification to try: a picture, labels, and how likely each is. */
 
-import { ask } from "./api.js";
-import { byId, el, icon } from "./dom.js";
+import { ask, ServiceError } from "./api.js";
+import { byId, el, icon, say } from "./dom.js";
 import { prepare } from "./pictures.js";
+import { createTrouble, STOPPED } from "./trouble.js";
+import { createWait, showWait } from "./wait.js";
 
 const WAIT_MS = 120;
 const ROW_PX = 52;
@@ -17,14 +19,20 @@ export function createClassify() {
   const file = el("input", { type: "file", accept: "image/*", hidden: true, "aria-label": "A picture to name", onchange: () => { if (file.files[0]) take(file.files[0]); file.value = ""; } });
   const hint = el("span", { class: "hint" }, icon("picture"), "Drop, paste or choose a picture");
   const well = el("button", { type: "button", class: "well", "aria-label": "Choose a picture to name", onclick: () => file.click() }, picture, hint);
-  const words = el("textarea", { id: "labels", rows: 4, spellcheck: false, value: FIRST_LABELS, oninput: soon });
-  const trouble = el("p", { class: "trouble", role: "alert", hidden: true });
+  const words = el("textarea", { id: "labels", rows: 4, spellcheck: false, dir: "auto", value: FIRST_LABELS, oninput: soon });
+  const alarm = el("div", { class: "trouble", role: "alert", hidden: true });
+  const trouble = createTrouble(alarm, { onRetry: () => { classify(); } });
+  const waiting_for = el("p", { class: "waiting", role: "status" });
+  const wait = createWait((stage) => {
+    bars.setAttribute("aria-busy", String(stage !== ""));
+    showWait(waiting_for, stage, "comparing", stop);
+  });
   const bars = el("ol", { class: "bars", "aria-label": "Labels, likeliest first" });
   const said = el("p", { class: "unseen", role: "status" });
   byId("panel-classify").append(
     el("div", { class: "try" }, el("div", { class: "subject-side" }, well, file),
       el("div", { class: "label-side" },
-        el("label", { class: "caption", for: "labels" }, "Labels, with commas or lines between"), words, trouble, bars, said)));
+        el("label", { class: "caption", for: "labels" }, "Labels, with commas or lines between"), words, alarm, bars, waiting_for, said)));
 
   let image = ""; // a data URL
   let waiting = 0;
@@ -39,7 +47,8 @@ export function createClassify() {
 
   /** @param {File} chosen */
   async function take(chosen) {
-    const prepared = await prepare(chosen);
+    const prepared = await prepare(chosen).catch(() => null);
+    if (!prepared) return say("The picture cannot be read any more");
     if (picture.src) URL.revokeObjectURL(picture.src);
     image = prepared.image;
     picture.src = prepared.shown;
@@ -53,16 +62,31 @@ export function createClassify() {
     asking = new AbortController();
     const { signal } = asking;
     const labels = toLabels(words.value);
-    if (!image || !labels.length) return show([]);
+    if (!image || !labels.length) {
+      wait.end();
+      trouble.hide();
+      return show([]);
+    }
+    wait.begin();
     try {
       const answer = await ask("/api/classify", { body: { image, labels }, signal });
-      trouble.hidden = true;
+      if (signal.aborted) return;
+      wait.end();
+      trouble.hide();
       show(answer.labels);
     } catch (error) {
       if (signal.aborted) return;
-      trouble.textContent = /** @type {Error} */ (error).message;
-      trouble.hidden = false;
+      wait.end();
+      trouble.show(/** @type {Error} */ (error));
+      show([]); // what stood there was of another picture or other labels
     }
+  }
+
+  function stop() {
+    asking.abort();
+    wait.end();
+    trouble.show(new ServiceError("It was stopped before the service answered.", STOPPED));
+    show([]);
   }
 
   /** @param {{label: string, probability: number}[]} ranked */
@@ -85,7 +109,7 @@ export function createClassify() {
 
   /** @param {string} label */
   const makeRow = (label) => el("li", {},
-    el("span", { class: "label" }, label), el("span", { class: "percent" }), el("span", { class: "track" }, el("span", { class: "fill" })));
+    el("span", { class: "label", dir: "auto", title: label }, label), el("span", { class: "percent" }), el("span", { class: "track" }, el("span", { class: "fill" })));
 
   return { take };
 }

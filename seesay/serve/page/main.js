@@ -1,6 +1,6 @@
 /** The page: what the parts tell each other. The state is in the address; every change goes through `change`. */
 
-import { ask, toTerms } from "./api.js";
+import { ask, canAsk, ServiceError, toTerms } from "./api.js";
 import { createBlank } from "./blank.js";
 import { createBox } from "./box.js";
 import { createClassify } from "./classify.js";
@@ -9,10 +9,12 @@ import { createFilters } from "./filters.js";
 import { createGrid } from "./grid.js";
 import { hasFile, pictureIn, prepare } from "./pictures.js";
 import { createSearch } from "./search.js";
-import { fromHash, keepPicture, toHash } from "./state.js";
+import { fromHash, keepPicture, toHash, withoutItems } from "./state.js";
 import { split } from "./terms.js";
 import { createStatus } from "./status.js";
+import { createTrouble, STOPPED } from "./trouble.js";
 import { createViewer } from "./viewer.js";
+import { showWait } from "./wait.js";
 import { count } from "./words.js";
 
 /** @typedef {import("./state.js").State} State */
@@ -24,14 +26,20 @@ const ASKED = /** @type {const} */ (["terms", "draft", "only", "under", "after",
 let unknown = [];
 let state = fromHash(location.hash);
 let typed_ms = -Infinity;
+/** What did not work last: the search, its next page, or looking at the library. @type {"search"|"more"|"library"|""} */
+let failed = "";
 /** @type {import("./status.js").LibraryState|null} */
 let library = null;
+/** The library of the last answer. @type {string|null} */
+let searched = null;
+let isAway = false; // the service gave no answer the last time
 
 const box = createBox({ onChange: changeQuery, onPicture: searchPicture, onDown: () => grid.focus(0) });
 const filters = createFilters({ onChange: (asked) => change({ ...asked }, "push", "now") });
-const blank = createBlank({ onExample, onWeak: () => change({ weak: true }, "push", "now") });
+const blank = createBlank({ onExample, onWeak: () => change({ weak: true }, "push", "now"), onWithout });
 const grid = createGrid(byId("grid"), { onOpen: open, onNearEnd: () => search.more() });
-const search = createSearch({ onFirst: showFirst, onMore: (page) => { grid.add(page.hits); showCount(); }, onError: showError });
+const search = createSearch({ onFirst: showFirst, onMore: showMore, onError: showError, onWait: showWaiting });
+const trouble = createTrouble(byId("trouble"), { isWatched: true, onRetry: () => { status.look(); askAgain(); } });
 const viewer = createViewer({
   onStep: (step) => open(grid.hits().findIndex(({ id }) => id === state.open) + step),
   onClosed,
@@ -40,7 +48,7 @@ const viewer = createViewer({
   state: () => state,
 });
 const classify = createClassify();
-createStatus({ onLibrary });
+const status = createStatus({ onLibrary, onError: (error) => { if (!trouble.isShown()) showTrouble(error, "library"); isAway = true; } });
 
 /** @param {Partial<State>} asked @param {"soon"|"now"} when */
 function changeQuery(asked, when) {
@@ -53,7 +61,7 @@ function changeQuery(asked, when) {
 /** @param {Partial<State>} next @param {"push"|"replace"} step of the history @param {"soon"|"now"} when to ask */
 function change(next, step, when) {
   const before = state;
-  state = { ...state, ...next };
+  state = { ...state, wrong: "", ...next };
   const hash = toHash(state);
   if (hash !== location.hash.slice(1)) {
     history[step === "push" ? "pushState" : "replaceState"]({ isOpened: step === "push" && state.open !== null }, "", hash ? `#${hash}` : location.pathname);
@@ -72,18 +80,26 @@ function show(before, when) {
 
 /** @param {"soon"|"now"} when */
 function askNow(when) {
-  if (toTerms(state).length) return search.start(state, when);
-  search.stop();
+  if (canAsk(state)) return search.start(state, when);
+  search.forget();
   grid.show([]);
-  byId("trouble").hidden = true;
+  unknown = [];
+  if (failed !== "library") hideTrouble();
   showCount();
-  if (library && !library.num_items) blank.showEmptyLibrary();
+  const isGone = toTerms(state).length > 0;
+  if (isGone) {
+    blank.showGone(toTerms(state).some((term) => !term.isGone));
+    if (state.open !== null && !viewer.isOpen()) showOpen();
+  } else if (library && !library.num_items) blank.showEmptyLibrary();
   else blank.showStart();
 }
 
 /** @param {import("./search.js").Page} page */
 function showFirst(page) {
-  byId("trouble").hidden = true;
+  const isOther = searched !== null && Boolean(page.library) && page.library !== searched;
+  searched = page.library || searched;
+  if (isOther) return showOther(true);
+  hideTrouble();
   if (grid.hits().length && scrollY > 0) scrollTo(0, 0);
   grid.show(page.hits);
   const hasFilters = Boolean(state.only || state.under || state.after || state.before || state.within);
@@ -96,10 +112,49 @@ function showFirst(page) {
   if (state.open !== null && !viewer.isOpen()) showOpen();
 }
 
-/** @param {Error} error */
-function showError(error) {
-  byId("trouble").textContent = error.message;
-  byId("trouble").hidden = false;
+/** @param {import("./search.js").Page} page */
+function showMore(page) {
+  hideTrouble();
+  grid.add(page.hits);
+  showCount();
+}
+
+/** @param {Error} error @param {boolean} isFirst what stands there answered another question */
+function showError(error, isFirst) {
+  if (isFirst) {
+    grid.show([]);
+    blank.hide();
+    unknown = [];
+  }
+  showTrouble(error, isFirst ? "search" : "more");
+  showCount();
+}
+
+/** @param {Error} error @param {"search"|"more"|"library"} what */
+function showTrouble(error, what) {
+  failed = what;
+  trouble.show(error);
+}
+
+function hideTrouble() {
+  failed = "";
+  trouble.hide();
+}
+
+function askAgain() {
+  if (failed === "more") search.again();
+  else if (failed === "search") askNow("now");
+}
+
+/** @param {import("./wait.js").Stage} stage */
+function showWaiting(stage) {
+  const isFirst = !search.hasMore();
+  byId("grid").setAttribute("aria-busy", String(stage !== "" && isFirst));
+  if (stage && isFirst) byId("count").textContent = ""; // it is of the query before
+  showWait(byId("waiting"), stage, "searching", () => {
+    search.stop();
+    showError(new ServiceError("it was stopped before the service answered", STOPPED), isFirst);
+  });
 }
 
 function showCount() {
@@ -107,7 +162,7 @@ function showCount() {
   const words = search.hasMore() ? `first ${count(number, "result")}` : count(number, "result");
   const found = number ? `${state.weak ? "nearest: " : ""}${words}` : "nothing here matches";
   const doubt = unknown.length ? `the model does not know ${unknown.map((word) => `“${word}”`).join(", ")}; ` : "";
-  byId("count").textContent = !toTerms(state).length ? "" : doubt + found;
+  byId("count").textContent = !canAsk(state) || failed === "search" ? "" : doubt + found;
 }
 
 function showTab() {
@@ -152,8 +207,11 @@ function onClosed() {
 
 /** @param {File} file */
 async function searchPicture(file) {
-  const { image, shown } = await prepare(file);
-  change({ terms: [...state.terms, keepPicture(image, shown)], tab: "search", weak: false }, "push", "now");
+  const prepared = await prepare(file).catch(() => null);
+  if (!prepared) return say("The picture cannot be read any more");
+  const gone = state.terms.find(({ isGone }) => isGone); // whose place it takes
+  const term = { ...keepPicture(prepared.image, prepared.shown), weight: gone?.weight ?? 1 };
+  change({ terms: [...state.terms.filter((own) => own !== gone), term], tab: "search", weak: false }, "push", "now");
 }
 
 /** @param {string} sum */
@@ -162,12 +220,34 @@ function onExample(sum) {
   byId("query").focus();
 }
 
+/** What is left of the query without pictures that are gone. */
+function onWithout() {
+  change({ terms: state.terms.filter(({ isGone }) => !isGone) }, "push", "now");
+}
+
 /** @param {import("./status.js").LibraryState} found */
 function onLibrary(found) {
   const isNews = !library || !library.num_items !== !found.num_items;
+  const isBack = isAway;
+  const isOther = library !== null && (library.folder !== found.folder || library.model !== found.model);
+  const hasOtherItems = library !== null && library.folder !== found.folder;
   library = found;
+  isAway = false;
   filters.offer(found.roots);
-  if (isNews && (!toTerms(state).length || !grid.hits().length)) askNow("now");
+  if (failed === "library") hideTrouble();
+  if (isOther) return showOther(hasOtherItems);
+  if (isBack) grid.renew();
+  if (trouble.mayPass() || (isBack && failed === "search")) askAgain();
+  else if (isNews && (!toTerms(state).length || !grid.hits().length)) askNow("now");
+}
+
+/** The service was started again, for another library or with another model. @param {boolean} hasOtherItems */
+function showOther(hasOtherItems) {
+  viewer.close();
+  grid.show([]);
+  say("The service now has another library or another model: asked again");
+  if (hasOtherItems) change({ terms: withoutItems(state.terms), open: null }, "replace", "now");
+  askNow("now");
 }
 
 /** @param {File} file */
@@ -219,8 +299,10 @@ function listen() {
   });
 }
 
+const early = byId("query").value; // typed while this program was on its way
 listen();
 show(state, "now");
-if (toTerms(state).length) askNow("now");
+if (early && !toTerms(state).length) change(split(early), "replace", "now");
+else if (toTerms(state).length) askNow("now");
 else if (state.open !== null) showOpen();
 if (state.tab === "search" && matchMedia("(hover: hover)").matches) byId("query").focus();

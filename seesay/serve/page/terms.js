@@ -5,7 +5,8 @@
 
 /**
  * A part of a query: a text, an item of the library, or a picture that was given.
- * @typedef {{weight: number, text?: string, item?: number, image?: string, shown?: string, key?: string}} Term
+ * @typedef {{weight: number, text?: string, item?: number, image?: string, shown?: string, key?: string,
+ *   isGone?: boolean}} Term isGone: a picture that was given to the page before it was loaded again
  */
 
 const SIGN_BETWEEN = /\s+([+\-−])(?=\s|$)\s*/g;

@@ -46,6 +46,33 @@ def test_a_video_is_given_in_ranges(client, made, id_of, asked, start, stop):
     assert answer.headers["content-range"].endswith(f"/{len(whole)}")
 
 
+def test_a_file_that_was_removed_is_404_in_each_of_its_forms(serve, tmp_path):
+    (tmp_path / "photos").mkdir()
+    movie = film(tmp_path / "photos" / "film.mp4", ("red", 2), ("blue", 2))
+    with Library.open(tmp_path / "library") as library:
+        library.add(tmp_path / "photos")
+    with serve(tmp_path / "library") as client:
+        hit, *_ = client.get("/api/search", params={"q": "red", "weak": True}).json()["hits"]
+        movie.unlink()
+        for form in ("file", "thumbnail", "clip?start_s=0&end_s=1"):
+            answer = client.get(f"/api/items/{hit['id']}/{form}")
+            assert answer.status_code == 404
+            assert answer.json()["error"].startswith("the file is not there any more; bring the library up to date")
+        hit, *_ = client.get("/api/search", params={"q": "red", "weak": True}).json()["hits"]
+        assert "out_of_reach" not in hit
+
+
+def test_a_library_that_cannot_be_read_is_not_called_empty(serve, tmp_path):
+    Library.open(tmp_path / "library", create=True).close()
+    with serve(tmp_path / "library") as client:
+        for file in (tmp_path / "library").glob("library.sqlite*"):
+            file.write_bytes(b"not a database " * 100)
+        for path in ("/api/library", "/api/library/errors"):
+            answer = client.get(path)
+            assert answer.status_code == 503
+            assert str(tmp_path / "library") in answer.json()["error"]
+
+
 def test_a_range_that_is_none_breaks_nothing(client, id_of):
     path = f"/api/items/{id_of['film.mp4']}/file"
     for asked in ("bytes=999999999-", "bytes=5-2", "bytes=x", "lines=0-1", "bytes=" + "0-1," * 2000 + "0-1"):
