@@ -32,6 +32,7 @@ LOCK = "writer.lock"
 SILENT_S = 120.0  # a batch of the largest model takes half of this on a laptop
 VECTOR = np.dtype("<f2")
 MOST_DIM = 1 << 16
+LAST_S = 253_402_300_799.0  # the end of the year 9999, the last that calendars here know
 
 
 _FILE = """
@@ -472,7 +473,10 @@ class Store:
         """The ledger, by path."""
         query = "SELECT path, size_bytes, mtime_ns, reason, seen_at FROM errors ORDER BY path"
         rows = checked(self._db.execute(query), "bIItr", "errors")
-        return [ErrorRow(path=p, size_bytes=s, mtime_ns=m, reason=r, seen_at=t) for p, s, m, r, t in rows]
+        return [
+            ErrorRow(path=p, size_bytes=s, mtime_ns=m, reason=r, seen_at=min(max(t, 0), LAST_S))
+            for p, s, m, r, t in rows
+        ]
 
     def error_at(self, path: bytes) -> ErrorRow | None:
         """The ledger's line for one path."""
