@@ -74,9 +74,8 @@ class Store:
             if not create:
                 raise NoLibraryError(f"there is no library in {folder}; make one with `seesay index PATH`")
             with translated(path):
-                folder.mkdir(
-                    mode=0o700, parents=True, exist_ok=True
-                )  # what somebody has pictures of is nobody else's business
+                # The owner's alone: which pictures somebody has, and what they show. Other folders are made as usual.
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         elif not create and is_empty(path):
             raise SchemaError(f"{path} is empty, so it is no library; remove it and index again")
         self._db = Database(path)
