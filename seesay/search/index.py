@@ -11,18 +11,17 @@ lost: everything before it is committed, and the next run goes on from there, in
 import math
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seesay.base.errors import InputError, MissingExtraError
 from seesay.base.paths import show
 from seesay.encoders.encoder import Encoder
-from seesay.inputs.pictures import has_pages
-from seesay.inputs.video import VIDEO_SUFFIXES, read_info
+from seesay.inputs.video import VIDEO_SUFFIXES
 from seesay.search.detail import Detail
 from seesay.search.reach import Reach
 from seesay.search.reading import (
@@ -31,7 +30,6 @@ from seesay.search.reading import (
     Chunk,
     Read,
     Wanted,
-    error_row,
     read_heads,
     read_parts,
     read_picture,
@@ -40,6 +38,7 @@ from seesay.search.reading import (
 from seesay.search.rows import Box, ErrorRow, FilePart, FileRow, NewItem
 from seesay.search.rules import Rules
 from seesay.search.store import Store
+from seesay.search.suspects import REASON, Suspects
 from seesay.search.walk import Walk, is_gone
 
 BATCH = 32  # pictures a commit: what a kill can cost, and where the model's throughput levels off
@@ -126,9 +125,11 @@ def update(
     outcome = "stopped"
     try:
         reach = Reach(store)
-        plan = _look(store, roots, summary, reach, retry=retry)
-        _Run(store, encoder, summary, reach, _noted(store, job, report)).read(plan)
+        suspects = store.suspects()
+        plan = _look(store, roots, summary, reach, None if retry else suspects)
+        _Run(store, encoder, summary, reach, suspects, _noted(store, job, report)).read(plan)
         _let_go(store, plan, reach, summary)
+        suspects.clear(roots)
         outcome = "finished"
     finally:
         counts = asdict(summary)
@@ -152,8 +153,11 @@ def _noted(store: Store, job: int, report: Report | None) -> Report:
     return note
 
 
-def _look(store: Store, roots: Sequence[bytes], summary: Summary, reach: Reach, *, retry: bool) -> _Plan:
-    """Walk the roots and hold them against the library. Opens no file, but for those that hold rules."""
+def _look(store: Store, roots: Sequence[bytes], summary: Summary, reach: Reach, suspects: Suspects | None) -> _Plan:
+    """Walk the roots and hold them against the library. Opens no file, but for those that hold rules.
+
+    `suspects` is None where what failed before is tried again.
+    """
     plan = _Plan()
     left_out = store.left_out()
     walk = Walk(list(roots), Rules(left_out.patterns(), left_out.forgotten()))
@@ -184,8 +188,12 @@ def _look(store: Store, roots: Sequence[bytes], summary: Summary, reach: Reach, 
             )
             if path in unreached and row is not None:
                 plan.well.append(path)
-            if row is None and not retry and _failed_before(store, wanted):
+            if suspects and _failed_before(store, wanted, row):
                 summary.failed += 1
+            elif suspects and suspects.is_to_blame(wanted.stamp) and not _is_unchanged(row, wanted):
+                broken.append(
+                    ErrorRow(path=path, size_bytes=wanted.size_bytes, mtime_ns=wanted.mtime_ns, reason=REASON)
+                )
             else:
                 _hold(plan, wanted, row, summary, reach)
         if listing.folder in walk.listed:
@@ -238,10 +246,22 @@ def _is_excluded(path: bytes, walk: Walk) -> bool:
     return True
 
 
-def _failed_before(store: Store, wanted: Wanted) -> bool:
+def _failed_before(store: Store, wanted: Wanted, row: FileRow | None) -> bool:
     # A failure to open has no size: its cure (a permission, a mount) does not show in size or time, so try again.
     error = store.error_at(wanted.path)
-    return error is not None and (error.size_bytes, error.mtime_ns) == (wanted.size_bytes, wanted.mtime_ns)
+    if error is None or (error.path, error.size_bytes, error.mtime_ns) != wanted.stamp:
+        return False
+    return row is None or (error.reason == REASON and not _is_unchanged(row, wanted))
+
+
+def _is_unchanged(row: FileRow | None, wanted: Wanted) -> bool:
+    """Whether the library has all of a file, as it is now and as finely as it is to be looked at."""
+    return (
+        row is not None
+        and (row.path, row.size_bytes, row.mtime_ns) == wanted.stamp
+        and row.is_current
+        and row.detail in wanted.detail.texts
+    )
 
 
 def _is_over(store: Store, error: ErrorRow, walk: Walk, reach: Reach) -> bool:
@@ -263,7 +283,7 @@ def _hold(plan: _Plan, wanted: Wanted, row: FileRow | None, summary: Summary, re
             plan.seen.append((wanted.mount_id, row.id))
         if row.real_path != wanted.real_path:
             plan.led.append((wanted.real_path, row.id))
-        if row.is_current and row.detail in wanted.detail.texts:
+        if _is_unchanged(row, wanted):
             summary.unchanged += 1
             return
         if row.is_begun and row.detail in wanted.detail.texts:
@@ -320,42 +340,78 @@ class _Details:
 class _Run:
     """Reads, encodes and commits, a batch at a time, while threads read ahead."""
 
-    def __init__(self, store: Store, encoder: Encoder, summary: Summary, reach: Reach, report: Report) -> None:
+    def __init__(
+        self, store: Store, encoder: Encoder, summary: Summary, reach: Reach, suspects: Suspects, report: Report
+    ) -> None:
         self._store, self._encoder, self._summary, self._report = store, encoder, summary, report
-        self._reach = reach
+        self._reach, self._suspects = reach, suspects
         self._batch: list[Chunk] = []
         self._broken: list[ErrorRow] = []
         self._done = self._total = 0
 
     def read(self, plan: _Plan) -> None:
-        """Pictures first, with all cores; then the videos, one after the other. Ctrl-C loses nothing that was read."""
+        """Pictures first, with all cores; then the videos, one after the other; then what may have ended a run before.
+
+        Ctrl-C loses nothing that was read.
+        """
         try:
             self._read(plan)
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as error:
+            if _is_again(error):
+                self._suspects.keep()
             self._commit()
             raise
+        finally:
+            self._suspects.end()
 
     def _read(self, plan: _Plan) -> None:
         self._total = len(plan.pictures) + len(plan.videos)
         self._tell()
-        videos: list[Read] = []  # animations and files of several pages, found among the pictures
-        for read in read_pictures(self._with_known(plan.pictures), self._encoder.transform):
-            if read.has_parts and read.chunk is None:
-                videos.append(read)
-                continue
-            self._take(read)
-            self._tick()
-        for read in videos:
-            self._take(read)
-            self._tick()
-        for read in read_heads(self._with_known(plan.videos)):
-            self._take(read)
-            self._tick()
+        found = self._suspects.found
+        late: list[Read] = []  # animations and files of several pages, found among the pictures
+        pictures = [wanted for wanted in plan.pictures if wanted.stamp not in found]
+        with closing(read_pictures(self._opening(pictures, BATCH), self._encoder.transform)) as reads:
+            for read in reads:
+                if read.has_parts and read.chunk is None:
+                    late.append(read)
+                else:
+                    self._finish(read)
+        for read in late:
+            self._suspects.begin([read.wanted.stamp])
+            self._finish(read)
+        videos = [wanted for wanted in plan.videos if wanted.stamp not in found]
+        with closing(read_heads(self._opening(videos, 1))) as reads:
+            for read in reads:
+                self._finish(read)
+        self._commit()
+        self._read_suspects(plan)
         self._commit()
 
-    def _with_known(self, files: Iterable[Wanted]) -> Iterator[tuple[Wanted, frozenset[bytes]]]:
-        for wanted in files:
-            yield wanted, self._store.digests_of_size(wanted.size_bytes, wanted.detail.texts)
+    def _read_suspects(self, plan: _Plan) -> None:
+        """Each alone, so that it is known which one it was if this run ends too."""
+        for files, is_video in ((plan.pictures, False), (plan.videos, True)):
+            for wanted in files:
+                if wanted.stamp not in self._suspects.found:
+                    continue
+                opening = self._opening([wanted], 1)
+                reads = read_heads(opening) if is_video else read_pictures(opening, self._encoder.transform)
+                with closing(reads):
+                    for read in reads:
+                        self._finish(read)
+
+    def _opening(self, files: Sequence[Wanted], num: int) -> Generator[tuple[Wanted, frozenset[bytes]]]:
+        """Files for a reader, with the digests that need no decoding; `num` at once are noted before."""
+        for start in range(0, len(files), num):
+            together = files[start : start + num]
+            self._suspects.begin([wanted.stamp for wanted in together])
+            for wanted in together:
+                yield wanted, self._store.digests_of_size(wanted.size_bytes, wanted.detail.texts)
+
+    def _finish(self, read: Read) -> None:
+        self._take(read)
+        self._suspects.finish(read.wanted.path)
+        self._done += 1
+        self._tell()
 
     def _take(self, read: Read) -> None:
         if read.error:
@@ -376,15 +432,15 @@ class _Run:
             self._take(again)
 
     def _take_parts(self, wanted: Wanted, digest: bytes) -> None:
-        try:
-            duration_s = _duration_s(wanted)
-            for chunk in read_parts(wanted, digest, self._encoder.transform):
+        with closing(read_parts(wanted, digest, self._encoder.transform)) as chunks:
+            for chunk in chunks:
+                if isinstance(chunk, ErrorRow):
+                    self._commit()
+                    self._fail(chunk)
+                    return
                 self._add(chunk)
                 if chunk.times_s:
-                    self._tell(wanted.path, chunk.times_s[1], duration_s)
-        except (OSError, InputError, MissingExtraError) as error:
-            self._commit()
-            self._fail(error_row(wanted, error))
+                    self._tell(wanted.path, chunk.times_s[1], chunk.look.duration_s or 0.0)
 
     def _add(self, chunk: Chunk) -> None:
         self._batch.append(chunk)
@@ -395,10 +451,6 @@ class _Run:
         self._broken.append(error)
         if len(self._broken) >= BATCH:
             self._commit()
-
-    def _tick(self) -> None:
-        self._done += 1
-        self._tell()
 
     def _tell(self, path: bytes | None = None, position_s: float = 0.0, duration_s: float = 0.0) -> None:
         self._report(
@@ -422,6 +474,7 @@ class _Run:
             vectors = iter(self._encoder.encode_pixels(np.stack(pixels)) if pixels else ())
             items = [[_item(chunk, piece.box, next(vectors)) for piece in chunk.pieces] for chunk in batch]
             self._store.put(list(_parts(batch, items)))
+            self._suspects.go_on({chunk.wanted.stamp for chunk in batch if chunk.next_s is not None})
             for chunk in batch:
                 if chunk.next_s is None:
                     _count(chunk.wanted, self._summary)
@@ -429,15 +482,13 @@ class _Run:
         _fail(self._store, broken, self._summary)
 
 
-def _duration_s(wanted: Wanted) -> float:
-    """How long a video says that it is; 0 where it does not, or where reading it will tell why not; 0 of pages."""
-    path = os.fsdecode(wanted.path)
-    if has_pages(path):
-        return 0.0
-    try:
-        return read_info(path).duration_s
-    except InputError:
-        return 0.0
+def _is_again(error: BaseException) -> bool:
+    """Whether Ctrl-C was pressed while the first was waiting for a reader, which may never return."""
+    while error.__context__ is not None:
+        error = error.__context__
+        if isinstance(error, KeyboardInterrupt):
+            return True
+    return False
 
 
 def _item(chunk: Chunk, box: Box | None, vector: NDArray[np.float32]) -> NewItem:
@@ -463,6 +514,7 @@ def _parts(chunks: Sequence[Chunk], items: Sequence[Sequence[NewItem]]) -> Itera
             mount_id=first.wanted.mount_id,
             real_path=first.wanted.real_path,
             taken_ns=first.taken_ns,
+            look=first.look,
             is_first=first.is_first,
             position_s=last.next_s,
             position_track=last.next_track,

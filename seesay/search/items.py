@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from seesay.search.database import Database
 from seesay.search.odd_rows import checked
 from seesay.search.pairs import Pairs
-from seesay.search.rows import Box, ItemRow, Moments
+from seesay.search.rows import Box, Facts, ItemRow, Look, Moments
 
 Only: TypeAlias = Literal["image", "video"]
 
@@ -121,11 +121,11 @@ class Items:
         """The items with these ids, in this order; an id that is gone is left out."""
         query = (
             "SELECT items.id, file_id, folder, name, kind, start_s, end_s, time_s, box, track, page, taken_ns, "
-            "size_bytes, mtime_ns, real_path "
+            "size_bytes, mtime_ns, width_px, height_px, duration_s, real_path "
             "FROM items JOIN files ON files.id = file_id WHERE items.id = ?"
         )
         found = (self._db.execute(query, (int(item),)).fetchone() for item in ids)
-        there = checked((row for row in found if row is not None), "iibbtRRRTiIIiiB", "items")
+        there = checked((row for row in found if row is not None), "iibbtRRRTiIIiiIIRB", "items")
         return [
             ItemRow(
                 id=row[0],
@@ -139,9 +139,8 @@ class Items:
                 track=row[9],
                 page=row[10],
                 taken_ns=row[11],
-                size_bytes=row[12],
-                mtime_ns=row[13],
-                real_path=row[14],
+                facts=Facts(row[12], row[13], Look(*row[14:17])),
+                real_path=row[17],
             )
             for row in there
         ]

@@ -32,6 +32,9 @@ _COLUMNS = {
         "mount_id": "I",
         "items_from": "I",
         "real_path": "B",
+        "width_px": "I",
+        "height_px": "I",
+        "duration_s": "R",
     },
     "items": {
         "file_id": "i",

@@ -35,6 +35,26 @@ class Box(NamedTuple):
         return cls(left, top, right, bottom) if is_part else None
 
 
+class Look(NamedTuple):
+    """What reading a file showed, as a person sees it. None: it does not say, or nobody looked."""
+
+    width_px: int | None = None
+    height_px: int | None = None
+    duration_s: float | None = None
+    """Of a video, as it declares it."""
+
+
+UNSEEN = Look()
+
+
+class Facts(NamedTuple):
+    """What the library says of a file to those who show it. No file is opened for it."""
+
+    size_bytes: int
+    mtime_ns: int
+    look: Look
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileRow:
     """A file as the library remembers it."""
@@ -120,6 +140,7 @@ class FilePart:
     """Which version of our decoders read it."""
     mount_id: int | None = None
     """What holds its folder."""
+    look: Look = UNSEEN
     real_path: bytes | None = None
     """Where it is when links are followed; None: at `path` itself."""
     is_first: bool = True
@@ -176,6 +197,7 @@ class ItemRow:
     file_id: int
     path: bytes
     kind: str
+    facts: Facts
     start_s: float | None = None
     end_s: float | None = None
     time_s: float | None = None
@@ -184,10 +206,6 @@ class ItemRow:
     page: int | None = None
     taken_ns: int | None = None
     """When its file was taken, in nanoseconds since 1970; None where the file does not say."""
-    size_bytes: int = 0
-    """Of its file when that was indexed."""
-    mtime_ns: int = 0
-    """When its file was changed, as it was indexed, in nanoseconds since 1970."""
     real_path: bytes | None = None
     """Where the file was when links are followed; None: at `path` itself."""
 

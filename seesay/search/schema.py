@@ -157,6 +157,19 @@ MIGRATIONS = (
         num_files INTEGER NOT NULL,
         PRIMARY KEY (root, suffix)
     ) WITHOUT ROWID;
+
+    -- What reading a file showed, as a person sees it, so that a search need not open it; null: nobody looked.
+    ALTER TABLE files ADD COLUMN width_px INTEGER;
+    ALTER TABLE files ADD COLUMN height_px INTEGER;
+    ALTER TABLE files ADD COLUMN duration_s REAL;
+
+    -- Files that are being read. Rows that are there when a run begins are of one that was killed (see suspects.py).
+    CREATE TABLE reading (
+        path BLOB PRIMARY KEY,
+        size_bytes INTEGER NOT NULL,
+        mtime_ns INTEGER NOT NULL,
+        num_runs INTEGER NOT NULL               -- how many runs ended while it was read
+    ) WITHOUT ROWID;
     """,
 )
 

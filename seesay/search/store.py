@@ -20,12 +20,14 @@ import filelock
 import numpy as np
 
 from seesay.base.errors import LibraryBusyError, LibraryError, NoLibraryError, SchemaError
+from seesay.base.paths import show
 from seesay.search.database import DISK_FULL, Database, disk_error, exists, is_empty, translated
 from seesay.search.items import UNDER, Items, under
 from seesay.search.left_out import LeftOut
 from seesay.search.odd_rows import checked, odd_rows
 from seesay.search.renewal import Renewal
 from seesay.search.rows import Counts, ErrorRow, FilePart, FileRow, MountRow, NewItem
+from seesay.search.suspects import Suspects
 
 DATABASE = "library.sqlite"
 LOCK = "writer.lock"
@@ -44,6 +46,9 @@ _FILE = """
            reader, mount_id, real_path
     FROM files
 """
+
+# What a reading of a file writes down.
+_READ_COLUMNS = "size_bytes, mtime_ns, detail, taken_ns, reader, mount_id, real_path, width_px, height_px, duration_s"
 
 
 def check_lock(path: Path) -> None:
@@ -246,6 +251,10 @@ class Store:
         """What is to be read again."""
         return Renewal(self._db)
 
+    def suspects(self) -> Suspects:
+        """The files that are being read, and those of a run that was killed; for the writer."""
+        return Suspects(self._db)
+
     # --- files ----------------------------------------------------------------------------------
 
     def files_in(self, folder: bytes) -> dict[bytes, FileRow]:
@@ -304,18 +313,9 @@ class Store:
         if row is None or row.digest != part.digest or not row.has_vectors:
             return None
         self._db.execute(
-            "UPDATE files SET size_bytes = ?, mtime_ns = ?, detail = ?, taken_ns = ?, reader = ?, mount_id = ?, "
-            "real_path = ?, items_from = 1 + (SELECT seq FROM sqlite_sequence WHERE name = 'items') WHERE id = ?",
-            (
-                part.size_bytes,
-                part.mtime_ns,
-                part.detail,
-                part.taken_ns,
-                part.reader,
-                part.mount_id,
-                part.real_path,
-                row.id,
-            ),
+            f"UPDATE files SET ({_READ_COLUMNS}) = (?, ?, ?, ?, ?, ?, ?, ?, ?, ?), "
+            "items_from = 1 + (SELECT seq FROM sqlite_sequence WHERE name = 'items') WHERE id = ?",
+            (*_read_values(part), row.id),
         )
         return row.id
 
@@ -353,11 +353,12 @@ class Store:
             self._forget(path)
             folder, name = os.path.split(path)
             file_id = self._db.execute(
-                "INSERT INTO files "
-                "(folder, name, size_bytes, mtime_ns, digest, detail, taken_ns, reader, mount_id, real_path) "
-                "SELECT ?, ?, size_bytes, ?, digest, detail, taken_ns, reader, ?, ? FROM files WHERE id = ?",
-                (folder, name, mtime_ns, mount_id, real_path, row.id),
+                f"INSERT INTO files (folder, name, digest, {_READ_COLUMNS}) "
+                f"SELECT ?, ?, digest, {_READ_COLUMNS} FROM files WHERE id = ?",
+                (folder, name, row.id),
             ).lastrowid
+            query = "UPDATE files SET mtime_ns = ?, mount_id = ?, real_path = ? WHERE id = ?"
+            self._db.execute(query, (mtime_ns, mount_id, real_path, file_id))
             items = self._db.execute("SELECT id FROM items WHERE file_id = ? ORDER BY id", (row.id,)).fetchall()
             for (item,) in items:
                 new = self._db.execute(
@@ -385,20 +386,8 @@ class Store:
     def _add_file(self, part: FilePart) -> int:
         folder, name = os.path.split(part.path)
         cursor = self._db.execute(
-            "INSERT INTO files (folder, name, size_bytes, mtime_ns, digest, detail, taken_ns, reader, mount_id, "
-            "real_path) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                folder,
-                name,
-                part.size_bytes,
-                part.mtime_ns,
-                part.digest,
-                part.detail,
-                part.taken_ns,
-                part.reader,
-                part.mount_id,
-                part.real_path,
-            ),
+            f"INSERT INTO files (folder, name, digest, {_READ_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (folder, name, part.digest, *_read_values(part)),
         )
         assert cursor.lastrowid is not None
         return cursor.lastrowid
@@ -425,7 +414,8 @@ class Store:
 
     def _add_error(self, path: bytes, size_bytes: int | None, mtime_ns: int | None, reason: str) -> None:
         self._db.execute(
-            "INSERT OR REPLACE INTO errors VALUES (?, ?, ?, ?, ?)", (path, size_bytes, mtime_ns, reason, time.time())
+            "INSERT OR REPLACE INTO errors VALUES (?, ?, ?, ?, ?)",
+            (path, size_bytes, mtime_ns, show(reason), time.time()),
         )
 
     def _file_id(self, path: bytes) -> int:
@@ -535,6 +525,12 @@ class Store:
         found = [text for (text,) in self._db.execute("PRAGMA quick_check") if text != "ok"]
         found += [f"row {row[1]} of {row[0]} points to nothing" for row in self._db.execute("PRAGMA foreign_key_check")]
         return found or odd_rows(self._db)
+
+
+def _read_values(part: FilePart) -> tuple[int | float | str | bytes | None, ...]:
+    """Those of `_READ_COLUMNS`."""
+    own = part.size_bytes, part.mtime_ns, part.detail, part.taken_ns, part.reader, part.mount_id, part.real_path
+    return *own, *part.look
 
 
 def is_path(path: bytes) -> bool:

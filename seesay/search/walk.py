@@ -16,6 +16,7 @@ from seesay.search.mounts import Mount, Mounts
 from seesay.search.rules import Rules, Scope
 
 SUFFIXES = tuple(suffix.encode() for suffix in PICTURE_SUFFIXES | VIDEO_SUFFIXES)
+LARGEST_NS = 2**63 - 1
 _PROGRAM_SUFFIXES = (b".ts", b".mts")  # of MPEG streams, and of TypeScript, which is text
 
 
@@ -216,7 +217,12 @@ def _found(name: bytes, path: bytes, *, is_link: bool) -> Found:
         return Found(name=name, problem=f"cannot be reached: {error.strerror}", may_come_back=True)
     if not stat.S_ISREG(status.st_mode):
         return Found(name=name, problem="not a regular file (a pipe, a socket or a device)")
-    return Found(name=name, size_bytes=status.st_size, mtime_ns=status.st_mtime_ns, is_link=is_link)
+    return Found(name=name, size_bytes=status.st_size, mtime_ns=fit_ns(status.st_mtime_ns), is_link=is_link)
+
+
+def fit_ns(time_ns: int) -> int:
+    """The nearest time that SQLite and our dates can hold, from 1677 to 2262: file systems have others."""
+    return max(-LARGEST_NS, min(LARGEST_NS, time_ns))
 
 
 def _suffix(name: bytes) -> str:

@@ -12,19 +12,14 @@ import secrets
 import stat
 import threading
 from collections.abc import Iterator
-from datetime import UTC, datetime
-from functools import lru_cache
+from datetime import UTC
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from PIL import Image
-
-from seesay.base.errors import InputError, MissingExtraError
 from seesay.base.paths import json_path, show
-from seesay.inputs.quiet import QuietPillow
-from seesay.inputs.video import is_video, read_info
+from seesay.search.hit import to_time
 from seesay.search.picture import show_item
-from seesay.search.rows import ItemRow
+from seesay.search.rows import Facts, ItemRow
 from seesay.serve.originals import check_original
 
 THUMBNAILS = "thumbnails"
@@ -34,7 +29,6 @@ _CHECK_EVERY = 500
 _LARGEST_BYTES = 8 << 20  # of SIDES_PX[-1], and of noise, some 2 MB
 _KEPT = re.compile(r"\d+-\d+\.jpg|\w+\.new")
 _IDENTITY = re.compile(r"[0-9a-f]{32}")
-_QUIET = QuietPillow()
 
 # What a browser shows as it is and cannot run; anything else is offered as a download.
 SHOWN = frozenset(
@@ -45,45 +39,24 @@ SHOWN = frozenset(
 )  # fmt: skip
 
 
-class Facts(NamedTuple):
-    """What a file's header says; None where it cannot be read."""
+def describe(path: str, facts: Facts | None) -> dict[str, Any]:
+    """What every answer says of a file: what the index saw. The file is not asked: it may be gone, or hang.
 
-    width_px: int | None
-    height_px: int | None
-    duration_s: float | None
-
-
-@lru_cache(maxsize=65_536)
-def facts_of(path: str, mtime_ns: int) -> Facts:
-    """Size of a picture or video as a person sees it. `mtime_ns` is for the cache alone."""
-    try:
-        if is_video(path):
-            info = read_info(path)
-            return Facts(info.width_px, info.height_px, info.duration_s or None)
-        with _QUIET, Image.open(path) as header:
-            width, height = header.size
-            is_turned = header.getexif().get(0x0112) in (5, 6, 7, 8)  # orientation: a quarter turn
-        return Facts(height, width, None) if is_turned else Facts(width, height, None)
-    except (InputError, MissingExtraError, OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-        return Facts(None, None, None)
-
-
-def describe(path: str) -> dict[str, Any]:
-    """What every answer says of a file."""
+    Args:
+        path: of the file.
+        facts: None where the library has none, or not any more.
+    """
     folder, name = os.path.split(path)
     found: dict[str, Any] = {**json_path(path), "name": show(name), "folder": show(folder)}
-    try:
-        status = Path(path).stat()
-    except OSError:
+    if facts is None:
         return found | {"size_bytes": None, "modified_at": None, "width_px": None, "height_px": None}
-    facts = facts_of(path, status.st_mtime_ns)
     found |= {
-        "size_bytes": status.st_size,
-        "modified_at": datetime.fromtimestamp(status.st_mtime, UTC).isoformat(),
-        "width_px": facts.width_px,
-        "height_px": facts.height_px,
+        "size_bytes": facts.size_bytes,
+        "modified_at": to_time(facts.mtime_ns).astimezone(UTC).isoformat(),
+        "width_px": facts.look.width_px,
+        "height_px": facts.look.height_px,
     }
-    return found if facts.duration_s is None else found | {"duration_s": facts.duration_s}
+    return found if facts.look.duration_s is None else found | {"duration_s": facts.look.duration_s}
 
 
 def media_type(path: str) -> str | None:

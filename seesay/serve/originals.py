@@ -15,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from seesay.base.errors import InputError, reason
 from seesay.search.rows import ItemRow
+from seesay.search.walk import fit_ns
 from seesay.serve.errors import NotFoundError
 
 _CURE = "bring the library up to date with `seesay index`"
@@ -90,7 +91,7 @@ def open_original(row: ItemRow) -> Original:
             raise NotFoundError(_GONE)
         if _real_path(number, row.path) != (row.real_path or row.path):
             raise NotFoundError(f"a link leads elsewhere than when the file was indexed; {_CURE}")
-        if (facts.st_size, _bounded(facts.st_mtime_ns)) != (row.size_bytes, _bounded(row.mtime_ns)):
+        if (facts.st_size, fit_ns(facts.st_mtime_ns)) != (row.facts.size_bytes, row.facts.mtime_ns):
             raise NotFoundError(f"the file has changed since it was indexed; {_CURE}")
     except BaseException:
         os.close(number)
@@ -114,8 +115,3 @@ def _real_path(number: int, path: bytes) -> bytes:
         return os.readlink(f"/proc/self/fd/{number}".encode())  # noqa: PTH115 (its text may be any bytes)
     except OSError:  # no such folder on this system
         return os.path.realpath(path)
-
-
-def _bounded(time_ns: int) -> int:
-    """As the library can keep it."""
-    return max(-(2**63), min(2**63 - 1, time_ns))

@@ -144,7 +144,7 @@ def search(service: Service, query: Query | Steps, asked: AskedSearch) -> dict[s
     except NoLibraryError as error:
         found = Found(hits=[], has_more=False, is_match=False, least_cosine=None, why_none=str(error))
     answer = {
-        "hits": [hit.to_dict() | describe(hit.path) for hit in found.hits],
+        "hits": [hit.to_dict() | describe(hit.path, hit.facts) for hit in found.hits],
         "library": identity,
         "cursor": str(options.offset + options.limit) if found.has_more else None,
         "is_match": found.is_match,
@@ -159,7 +159,7 @@ def search(service: Service, query: Query | Steps, asked: AskedSearch) -> dict[s
 def describe_item(row: ItemRow) -> dict[str, Any]:
     """An item as every answer says it."""
     kind = "image" if row.time_s is None else "moment"
-    found: dict[str, Any] = {"id": row.id, "kind": kind, **describe(os.fsdecode(row.path))}
+    found: dict[str, Any] = {"id": row.id, "kind": kind, **describe(os.fsdecode(row.path), row.facts)}
     if row.time_s is not None:
         found |= {"start_s": row.start_s, "end_s": row.end_s, "time_s": row.time_s}
     if row.taken_ns is not None:

@@ -82,7 +82,7 @@ class DataConfig:
     """How often each source is drawn from; by default all alike."""
     captions: Literal["one", "all"] = "one"
     """Of a picture with several: one drawn in each pass, or all as positives (needs the loss "matching")."""
-    hold_out: float = 0.0
+    hold_out: Annotated[float, Range(0, 1, without=(1,))] = 0.0
     """Of folders of classes: the share of each class's pictures that is not trained on, drawn by the seed. One with a
     folder "test" or "val" of its own holds out that."""
     augment: Literal["square_crop", "random_resized_crop", "squash"] = "square_crop"

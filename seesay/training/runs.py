@@ -45,6 +45,10 @@ def check(config: TrainConfig, world: World) -> None:
     data = config.data
     if not data.sources:
         raise UsageError("there is nothing to train on: name it with --set data.sources=FOLDER, a manifest or tars")
+    if not config.steps:
+        raise UsageError(
+            "steps cannot be 0, but where all data.sources are folders of classes; set how many with --set steps=1000"
+        )
     if data.weights and len(data.weights) != len(data.sources):
         raise UsageError(f"data.weights has {len(data.weights)} numbers for {len(data.sources)} data.sources")
     if config.batch_size % world.size or config.batch_size < 2 * world.size:

@@ -59,10 +59,10 @@ class TestTransform:
         assert picture.tobytes() == photo().tobytes()
 
     def test_a_mirrored_picture_gives_mirrored_pixels(self, transform):
-        # 90 × 60: every margin is whole. 1: Pillow rounds halves upwards, on whichever side they are
+        # 90 × 60: every margin is whole. 2: Pillow rounds halves upwards, on whichever side they are, in both passes
         picture = photo(90, 60)
         mirrored = np.asarray(transform(picture.transpose(0)))[:, ::-1].astype(int)
-        assert np.abs(mirrored - transform(picture)).max() <= 1
+        assert np.abs(mirrored - transform(picture)).max() <= 2
 
     def test_a_square_of_the_right_size_passes_unchanged(self, transform):
         np.testing.assert_array_equal(transform(photo(32, 32)), np.asarray(photo(32, 32)))

@@ -131,7 +131,7 @@ def test_the_list_names_every_dataset_with_its_page(within):
         (["good", "--on", "set", "--task", "retrieval"], "retrieval needs a dataset with captions"),
         (["good", "--on", "set", "--templates", "nothing.txt"], "name a file"),
         (["good", "--on", "set", "--templates", "bad.txt"], "without {}"),
-        (["good", "--on", "set", "--on", "set"], "one after the other"),
+        (["good", "--on", "set", "--on", "set"], "give one a name of your own"),
         (["good", "--on", "set", "--against", "good"], "the same model"),
         (["good", "--on", "set", "--out", "bad.txt"], "cannot be made a folder"),
         (["good", "--on", "set", "--points", "x.csv"], "--points is of no use to zeroshot"),

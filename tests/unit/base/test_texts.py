@@ -11,8 +11,8 @@ from seesay.base.errors import DataError, UsageError
 from seesay.base.texts import decode_text, open_text, read_text
 from seesay.cli.classify import read_labels
 from seesay.data import open_source
+from seesay.data.classes import read_classes
 from seesay.data.source import Pass
-from seesay.evaluation.datasets.labelling import read_classes
 from seesay.evaluation.prompts import read_templates
 
 # As Notepad, Excel and PowerShell write it, each with CRLF; Python's own codecs are the reference.

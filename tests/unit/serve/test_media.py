@@ -2,6 +2,7 @@
 
 import io
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from painting import paint
 from PIL import Image
 
 from seesay.search.library import Library
+from seesay.search.rows import UNSEEN, Facts
 from seesay.serve.errors import NotFoundError
 from seesay.serve.media import THUMBNAILS, Thumbnails, describe, media_type
 from seesay.serve.searching import describe_item
@@ -77,21 +79,45 @@ def test_thumbnails_stay_within_their_room_and_the_longest_unused_go(library):
         path.unlink()
 
 
-def test_facts_are_as_a_person_sees_the_picture_and_none_where_nobody_can(tmp_path):
+def test_facts_are_as_a_person_sees_the_picture_and_stay_whatever_becomes_of_the_file(tmp_path):
+    folder = tmp_path / "files"
+    folder.mkdir()
     exif = Image.Exif()
     exif[0x0112] = 6
-    Image.new("RGB", (40, 20)).save(tmp_path / "turned.jpg", exif=exif)
-    (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
-    (tmp_path / "broken.mp4").write_bytes(b"nothing at all")
-    turned = describe(str(tmp_path / "turned.jpg"))
-    assert (turned["width_px"], turned["height_px"], turned["name"]) == (20, 40, "turned.jpg")
-    for name in ("broken.png", "broken.mp4", "missing.jpg"):
-        found = describe(str(tmp_path / name))
-        assert (found["width_px"], found["height_px"]) == (None, None)
-    assert describe(str(tmp_path / "missing.jpg"))["size_bytes"] is None
-    made = describe(str(film(tmp_path / "film.mp4", ("red", 2))))
-    assert (made["width_px"], made["height_px"]) == (64, 48)
-    assert made["duration_s"] == pytest.approx(2, abs=0.3)
+    Image.new("RGB", (40, 20)).save(folder / "turned.jpg", exif=exif)
+    film(folder / "film.mp4", ("red", 2))
+    pictures = [Image.new("RGB", (30, 10), (90 * number, 0, 0)) for number in range(3)]
+    pictures[0].save(folder / "moving.gif", save_all=True, append_images=pictures[1:], duration=200)
+    os.utime(folder / "film.mp4", (1e9, 1e9))
+    size_bytes = (folder / "film.mp4").stat().st_size
+    with Library.open(tmp_path / "library", encoder=ColourEncoder()) as library:
+        library.add(folder)
+        hits = library.search("red", weak=True, per_video=1, limit=10)
+        before = {Path(hit.path).name: describe(hit.path, hit.facts) for hit in hits}
+        rows = [library.item(hit.id) for hit in hits]
+    shutil.rmtree(folder)
+    folder.mkdir()
+    os.mkfifo(folder / "turned.jpg")  # to open it would wait for ever
+    with Library.open(tmp_path / "library", encoder=ColourEncoder()) as library:
+        hits = library.search("red", weak=True, per_video=1, limit=10)
+        assert {Path(hit.path).name: describe(hit.path, hit.facts) for hit in hits} == before
+    assert {name: (one["width_px"], one["height_px"]) for name, one in before.items()} == {
+        "turned.jpg": (20, 40),
+        "film.mp4": (64, 48),
+        "moving.gif": (30, 10),
+    }
+    assert before["film.mp4"]["size_bytes"] == size_bytes
+    assert before["film.mp4"]["modified_at"] == "2001-09-09T01:46:40+00:00"
+    assert before["film.mp4"]["duration_s"] == pytest.approx(2, abs=0.3)
+    assert before["moving.gif"]["duration_s"] == pytest.approx(0.6)
+    assert "duration_s" not in before["turned.jpg"]
+    assert {describe_item(row)["width_px"] for row in rows} == {20, 64, 30}
+
+
+def test_of_a_file_that_nobody_measured_the_answer_has_nulls():
+    unseen = describe("/gone/a.jpg", Facts(5, 0, UNSEEN))
+    assert (unseen["width_px"], unseen["height_px"], unseen["size_bytes"]) == (None, None, 5)
+    assert describe("/gone/a.jpg", None)["modified_at"] is None
 
 
 def test_only_what_a_browser_cannot_run_is_shown_as_it_is():

@@ -87,7 +87,9 @@ def runs(tmp_path_factory):
 @pytest.mark.parametrize("name", RUNS)
 def test_both_processes_decide_alike(name, runs):
     bad = RUNS[name][1]
-    assert {line["step"] for line in read_log(runs / name) if "left_out" in line} == bad
+    left_out = {line["step"] for line in read_log(runs / name) if "left_out" in line}
+    # float16's factor begins high, so that the first steps may overflow without anybody's doing
+    assert bad <= left_out if "float16" in name else left_out == bad
     # no checkpoint is written of weights after a bad step, but for an overflow, which says nothing against them
     without = set() if "float16" in name else bad
     expected = [step for step in range(1, 6) if step not in without and not ("ends" in name and step > max(bad))]

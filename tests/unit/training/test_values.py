@@ -93,7 +93,7 @@ def test_a_refusal_says_what_it_got_and_what_it_takes(setting, message):
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        (TrainConfig(steps=0), "steps cannot be 0"),
+        (TrainConfig(steps=-1), "steps cannot be -1"),
         (TrainConfig(optim=OptimConfig(lr=float("nan"))), "optim.lr cannot be nan"),
         (TrainConfig(optim=OptimConfig(betas=(0.9, 1.0))), r"optim.betas cannot be 1.0"),
         (TrainConfig(save=SaveConfig(keep="3")), "save.keep cannot be '3'; it takes a whole number from 1"),
