@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seesay.base.errors import LibraryError
+from seesay.search.store import LOCK as WRITER_LOCK
 from seesay.search.store import VECTOR, Store, check_lock
 
 INDEX = "matrix.index"
@@ -122,6 +123,13 @@ def mend(store: Store) -> None:
 
 def check(store: Store) -> str | None:
     """What is wrong with the files, with the cure; None where they are sound, behind, or not there. Reads all rows."""
+    for lock in (LOCK, WRITER_LOCK):
+        try:
+            check_lock(store.folder / lock)
+        except OSError as error:
+            return f"in {store.folder}, {error.strerror}"
+    if (store.folder / INDEX).is_dir():
+        return f"{store.folder / INDEX} is a folder, so that the matrix cannot be kept; remove it"
     with store.snapshot():
         model = store.model()
         if model is None or _is_of_another_version(store.folder):

@@ -48,6 +48,9 @@ _COLUMNS = {
     },
     "vectors": {"model_id": "i", "vector": "b"},
     "errors": {"path": "b", "size_bytes": "I", "mtime_ns": "I", "reason": "t", "seen_at": "r"},
+    "forgotten": {"path": "b"},
+    "excluded": {"path": "b", "rule": "t"},
+    "passed_over": {"root": "b", "suffix": "t", "num_files": "i"},
 }
 
 

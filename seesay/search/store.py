@@ -34,6 +34,7 @@ LOCK = "writer.lock"
 SILENT_S = 120.0  # a batch of the largest model takes half of this on a laptop
 VECTOR = np.dtype("<f2")
 MOST_DIM = 1 << 16
+LAST_S = 253_402_300_799.0  # the end of the year 9999, the last that calendars here know
 
 
 _FILE = """
@@ -78,9 +79,8 @@ class Store:
             if not create:
                 raise NoLibraryError(f"there is no library in {folder}; make one with `seesay index PATH`")
             with translated(path):
-                folder.mkdir(
-                    mode=0o700, parents=True, exist_ok=True
-                )  # what somebody has pictures of is nobody else's business
+                # The owner's alone: which pictures somebody has, and what they show. Other folders are made as usual.
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         elif not create and is_empty(path):
             raise SchemaError(f"{path} is empty, so it is no library; remove it and index again")
         self._db = Database(path)
@@ -462,7 +462,10 @@ class Store:
         """The ledger, by path."""
         query = "SELECT path, size_bytes, mtime_ns, reason, seen_at FROM errors ORDER BY path"
         rows = checked(self._db.execute(query), "bIItr", "errors")
-        return [ErrorRow(path=p, size_bytes=s, mtime_ns=m, reason=r, seen_at=t) for p, s, m, r, t in rows]
+        return [
+            ErrorRow(path=p, size_bytes=s, mtime_ns=m, reason=r, seen_at=min(max(t, 0), LAST_S))
+            for p, s, m, r, t in rows
+        ]
 
     def error_at(self, path: bytes) -> ErrorRow | None:
         """The ledger's line for one path."""

@@ -8,6 +8,7 @@ import sqlite3
 import warnings
 from contextlib import closing
 from dataclasses import asdict, replace
+from datetime import UTC, datetime
 
 import filelock
 import numpy as np
@@ -99,6 +100,8 @@ def test_a_pipe_or_a_folder_in_the_place_of_a_matrix_file_stops_nothing(library,
         make(place)
         with again() as opened:
             assert found(opened) == expected
+            if place.is_dir():  # what nothing can mend by itself, doctor names
+                assert which == "rows" or "remove it" in opened.check_derived()
 
 
 @pytest.mark.parametrize(
@@ -330,6 +333,16 @@ def test_a_database_file_with_a_second_name_is_not_written(library, expected, ag
         with pytest.raises(LibraryError, match="nothing can be added"):
             opened.add()
     assert diary.read_bytes() == DIARY
+
+
+def test_times_beyond_the_calendar_are_its_end(library, expected, again):
+    with closing(sqlite3.connect(library.folder / DATABASE)) as db:
+        db.execute(
+            "INSERT INTO errors VALUES (x'2f61', NULL, NULL, 'why', 1e300), (x'2f62', NULL, NULL, 'why', -1e300)"
+        )
+        db.commit()
+    with again() as opened:
+        assert [datetime.fromtimestamp(error.seen_at, UTC).year for error in opened.errors()] == [9999, 1970]
 
 
 def test_a_lock_that_is_a_link_empties_no_other_file(library, expected, again, diary):
