@@ -73,7 +73,8 @@ def test_what_a_browser_could_run_is_never_shown(serve, tmp_path):
         assert client.get(f"/api/items/{hit.id}/thumbnail").status_code in (404, 422)
         assert client.get(f"/api/items/{hit.id}/heat", params={"q": "red"}).status_code in (404, 422)
         found = client.get("/api/search", params={"q": "red", "weak": True}).json()["hits"]
-        assert [(each["id"], each["width_px"]) for each in found] == [(hit.id, None)]
+        assert [(each["id"], each["width_px"], each["out_of_reach"]) for each in found] == [(hit.id, 40, True)]
+        assert client.get(f"/api/items/{hit.id}").json()["out_of_reach"] is True
         picture.write_bytes(b"<script>alert(1)</script>")
         answer = client.get(f"/api/items/{hit.id}/file")
         assert answer.headers["content-type"] == "image/png"  # and nosniff: it is a broken picture, not a page
