@@ -149,8 +149,11 @@ def _animation(kind: str, **options: object) -> bytes:
 def _video(name: str, codec: str, *, num_tracks: int = 1) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / name
-        with av.open(str(path), "w") as container:
-            streams = [container.add_stream(codec, rate=25, options=_QUIET.get(codec, {})) for _ in range(num_tracks)]
+        with av.open(str(path), "w", options={"fflags": "+bitexact"}) as container:
+            streams = [
+                container.add_stream(codec, rate=25, options=_QUIET.get(codec, {}) | {"threads": "1"})
+                for _ in range(num_tracks)
+            ]
             for stream in streams:
                 stream.width, stream.height, stream.gop_size = 96, 64, 10
                 stream.pix_fmt = {"mjpeg": "yuvj420p", "prores": "yuv422p10le"}.get(codec, "yuv420p")
@@ -197,7 +200,6 @@ def write(folder: Path, *, num: int, seed: int) -> tuple[set[str], set[str]]:
     Returns:
         The names of the damaged files and of the sound ones.
     """
-    chance = random.Random(seed)
     sources = originals()
     names = sorted(sources)
     damaged: set[str] = set()
@@ -205,6 +207,7 @@ def write(folder: Path, *, num: int, seed: int) -> tuple[set[str], set[str]]:
     for number in range(num):
         source = names[number % len(names)]
         name = f"{number:05}-{source}"
+        chance = random.Random(f"{seed} {number}")
         (folder / name).write_bytes(mutate(sources[source], chance))
         damaged.add(name)
         if number % PER_SOUND == 0:

@@ -374,6 +374,10 @@ class Library:
             raise UsageError(f"the library has no item {item_id}; its file changed or is gone, so search again")
         return rows[0]
 
+    def is_out_of_reach(self, path: bytes) -> bool:
+        """Whether a file of the library cannot be reached now. It is not opened."""
+        return bool(out_of_reach(self._store, [path]))
+
     def moments(self, item_id: int) -> Moments:
         """All moments of the video track that an item is of, in the order of time; none where it is of a photograph.
 

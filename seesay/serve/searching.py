@@ -93,6 +93,8 @@ def item(request: Request, item_id: ItemId) -> dict[str, Any]:
     service = service_of(request)
     row = service.item(item_id)
     found = describe_item(row)
+    if service.libraries.use(lambda library: library.is_out_of_reach(row.path)):
+        found["out_of_reach"] = True
     if row.time_s is not None:
         moments = service.libraries.use(lambda library: library.moments(item_id))
         columns = zip(moments.ids, moments.start_s, moments.end_s, moments.time_s, strict=True)
