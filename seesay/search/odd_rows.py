@@ -48,6 +48,7 @@ _COLUMNS = {
     },
     "vectors": {"model_id": "i", "vector": "b"},
     "errors": {"path": "b", "size_bytes": "I", "mtime_ns": "I", "reason": "t", "seen_at": "r"},
+    "reading": {"path": "b", "size_bytes": "i", "mtime_ns": "i", "num_runs": "i"},
     "forgotten": {"path": "b"},
     "excluded": {"path": "b", "rule": "t"},
     "passed_over": {"root": "b", "suffix": "t", "num_files": "i"},
