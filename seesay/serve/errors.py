@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from seesay.base.errors import InputError, LibraryError, ModelMismatchError, SeesayError, UsageError
 from seesay.base.paths import show
 from seesay.serve.batching import BusyError
+from seesay.serve.leaving import GoneError
 
 log = logging.getLogger("seesay.serve")
 RETRY_AFTER_S = 1
@@ -39,6 +40,7 @@ class RefusedError(SeesayError):
 
 _STATUS: tuple[tuple[type[Exception], int], ...] = (  # the first that fits
     (BusyError, 503),
+    (GoneError, 499),  # nginx's number; nobody is there to read it, and it is no fault to log
     (ModelMismatchError, 409),
     (NoHeatError, 409),
     (LibraryError, 503),

@@ -24,9 +24,10 @@ def of_item(service: Service, row: ItemRow, query: Query) -> dict[str, Any]:
         NoHeatError: the model has no patch features.
         InputError: the picture cannot be read.
     """
-    picture = open_item(row, target_px=service.encoder.transform.target_px)
     try:
-        patches_PPE = service.encoder.encode_patches([picture])[0]
+        with service.decoding.own():
+            picture = open_item(row, target_px=service.encoder.transform.target_px)
+            patches_PPE = service.encoder.encode_patches([picture])[0]
     except UsageError as error:
         raise NoHeatError(str(error)) from error
     cosine_PP = patches_PPE @ query.vector(service.encoder)

@@ -80,7 +80,7 @@ def search_by_upload(
         asked = AskedSearch.model_validate(json.loads(query))
     except (ValidationError, ValueError) as error:
         raise UsageError("query must be the JSON object that /api/search takes") from error
-    picture = Term(image=service.upload(image.file.read()))
+    picture = Term(vector=service.look_at(image.file.read()))
     others = _query(service, asked) if asked.terms else Query((picture,))
     if isinstance(others, Steps):
         raise UsageError("a picture's file cannot begin a sequence; send it as a data: URL in terms")
@@ -170,7 +170,7 @@ def describe_item(row: ItemRow) -> dict[str, Any]:
 
 
 def _query(service: Service, asked: AskedSearch) -> Query | Steps:
-    return to_query(asked, service.vector_of, service.upload)
+    return to_query(asked, service.vector_of, service.look_at)
 
 
 def _known(query: Query | Steps, service: Service) -> NDArray[np.float32] | Steps:
