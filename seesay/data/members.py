@@ -25,6 +25,7 @@ MAX_OF_ONE = 64
 MAX_RATIO = 200
 """How many times larger than its bytes an archive may become. Scans as TIFF, nearly all of them white, reach 50."""
 _ALWAYS_BYTES = 64 << 20  # what may come out of any archive, so that a small one need not be weighed
+_MOST_EMPTY = 3  # reads at the end: to pass over a member of 8 EB, tarfile would read on for years
 _CHUNK_BYTES = 1 << 20
 _BEFORE_MEMBERS = (
     tarfile.GNUTYPE_LONGNAME,
@@ -104,16 +105,19 @@ class Unpacked:
         self._source = _Counted(file)
         unpack = next((unpack for start, unpack in _PACKED.items() if self._source.head.startswith(start)), None)
         self._content = self._source if unpack is None else unpack(self._source)
-        self._num_unpacked = 0
+        self._num_unpacked = self._num_empty = 0
 
     def read(self, num_bytes: int) -> bytes:
         """The next bytes.
 
         Raises:
-            ReadError: the file unpacks to far more than it has.
+            ReadError: the file unpacks to far more than it has, or ended long before.
         """
         content = self._content.read(num_bytes)
         self._num_unpacked += len(content)
+        self._num_empty = 0 if content else self._num_empty + 1
+        if self._num_empty > _MOST_EMPTY:
+            raise tarfile.ReadError("it breaks off inside a member; copy or download it again")
         num_packed = self._source.num_bytes
         if self._num_unpacked > max(_ALWAYS_BYTES, MAX_RATIO * num_packed):
             raise tarfile.ReadError(

@@ -114,9 +114,11 @@ def _is_remote(shard: str) -> bool:
 def _read_shard(shard: str) -> Iterator[Example | Damaged]:
     """A shard's examples in order; where it breaks off, one that says so."""
     try:
-        with _open(shard) as file, tarfile.open(fileobj=Unpacked(file), mode="r|", tarinfo=Member) as tar:
-            for stem, members in itertools.groupby(_members(tar), key=lambda member: member[0]):
-                yield _example_of(f"{shard}/{stem}", (member[1:] for member in members))
+        with _open(shard) as file:
+            tar = tarfile.open(fileobj=cast(IO[bytes], Unpacked(file)), mode="r|", tarinfo=Member)  # noqa: SIM115
+            with tar:
+                for stem, members in itertools.groupby(_members(tar), key=lambda member: member[0]):
+                    yield _example_of(f"{shard}/{stem}", (member[1:] for member in members))
     except Exception as error:  # whatever a file system, a network or a decoder raises is this shard's reason
         yield Damaged(shard, f"cannot be read to its end: {first_line(error)}")
 
@@ -140,6 +142,9 @@ def _members(tar: tarfile.TarFile) -> Iterator[tuple[str, str, bytes | InputErro
                 content = read_member(tar, member)
             except InputError as error:
                 content = error
+            except tarfile.ReadError as error:  # so that the example before it is known to be whole
+                yield f"{folder}/{stem}" if folder else stem, suffix, InputError(str(error))
+                raise
         yield f"{folder}/{stem}" if folder else stem, suffix, content
 
 
