@@ -27,9 +27,10 @@ def of_item(service: Service, row: ItemRow, query: Query) -> dict[str, Any]:
         NotFoundError: its file is gone, or another one than the index read.
     """
     check_original(row)
-    picture = open_item(row, target_px=service.encoder.transform.target_px)
     try:
-        patches_PPE = service.encoder.encode_patches([picture])[0]
+        with service.decoding.own():
+            picture = open_item(row, target_px=service.encoder.transform.target_px)
+            patches_PPE = service.encoder.encode_patches([picture])[0]
     except UsageError as error:
         raise NoHeatError(str(error)) from error
     cosine_PP = patches_PPE @ query.vector(service.encoder)

@@ -10,9 +10,6 @@ import os
 import stat
 from dataclasses import dataclass
 
-from fastapi.responses import FileResponse
-from starlette.types import Receive, Scope, Send
-
 from seesay.base.errors import InputError, reason
 from seesay.search.rows import ItemRow
 from seesay.search.walk import fit_ns
@@ -42,34 +39,6 @@ class Original:
     def close(self) -> None:
         """Close it."""
         os.close(self.number)
-
-
-class SentOriginal(FileResponse):
-    """An answer with an open file, which is closed afterwards, whether or not all of it could be sent.
-
-    Args:
-        original: the file.
-    """
-
-    def __init__(
-        self, original: Original, *, media_type: str, filename: str, disposition: str, headers: dict[str, str]
-    ) -> None:
-        super().__init__(
-            original.path,
-            stat_result=original.facts,
-            media_type=media_type,
-            filename=filename,
-            content_disposition_type=disposition,
-            headers=headers,
-        )
-        self._original = original
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer."""
-        try:
-            await super().__call__(scope, receive, send)
-        finally:
-            self._original.close()
 
 
 def open_original(row: ItemRow) -> Original:

@@ -20,8 +20,9 @@ from seesay.search.query import Query, Steps, Term, parse_sentence, unknown_word
 from seesay.search.rows import ItemRow
 from seesay.serve import heat
 from seesay.serve.media import describe
-from seesay.serve.queries import MOST_HITS, AskedSearch, Place, to_query
+from seesay.serve.queries import MOST_HITS, AskedSearch, AskedTerm, Place, to_query
 from seesay.serve.service import Service, service_of
+from seesay.serve.wrong import sentence
 
 router = APIRouter(prefix="/api")
 NUM_MARKS = 20
@@ -78,9 +79,12 @@ def search_by_upload(
     service = service_of(request)
     try:
         asked = AskedSearch.model_validate(json.loads(query))
-    except (ValidationError, ValueError) as error:
-        raise UsageError("query must be the JSON object that /api/search takes") from error
-    picture = Term(image=service.upload(image.file.read()))
+    except ValidationError as error:
+        said = sentence(error.errors(), json.loads(query), (AskedSearch, AskedTerm))
+        raise UsageError(f"query must be the JSON object that /api/search takes: {said}") from error
+    except ValueError as error:
+        raise UsageError(f"query must be the JSON object that /api/search takes: {error}") from error
+    picture = Term(vector=service.look_at(image.file.read()))
     others = _query(service, asked) if asked.terms else Query((picture,))
     if isinstance(others, Steps):
         raise UsageError("a picture's file cannot begin a sequence; send it as a data: URL in terms")
@@ -174,7 +178,7 @@ def describe_item(row: ItemRow) -> dict[str, Any]:
 
 
 def _query(service: Service, asked: AskedSearch) -> Query | Steps:
-    return to_query(asked, service.vector_of, service.upload)
+    return to_query(asked, service.vector_of, service.look_at)
 
 
 def _known(query: Query | Steps, service: Service) -> NDArray[np.float32] | Steps:

@@ -57,13 +57,13 @@ def errors(
 
 
 @router.get("/healthz")
-def health() -> dict[str, str]:
+async def health() -> dict[str, str]:  # in the event loop, so that it needs none of the threads
     """The process is alive."""
     return {"status": "ok"}
 
 
 @router.get("/readyz")
-def ready(request: Request) -> Response:
+async def ready(request: Request) -> Response:
     """The model is loaded, so that an answer takes no longer than it has to."""
     is_ready = service_of(request).is_ready
     return JSONResponse({"status": "ready" if is_ready else "loading"}, status_code=200 if is_ready else 503)

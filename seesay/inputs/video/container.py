@@ -19,6 +19,7 @@ from av.video.reformatter import ColorTrc
 from av.video.stream import VideoStream
 
 from seesay.base.errors import InputError
+from seesay.inputs.stopping import check_stop
 from seesay.inputs.video.access import AccessPoints, Entry
 from seesay.inputs.video.choosing import EARLY_S, REORDER
 from seesay.inputs.video.clock import Clock
@@ -239,6 +240,7 @@ class OpenVideo:
         for _ in range(_MAX_BROKEN_READS):
             try:
                 for packet in self.container.demux(self.stream):
+                    check_stop()
                     if packet.size:  # the last one is empty
                         self._clock.set(packet)
                         yield packet

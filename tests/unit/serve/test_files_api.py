@@ -73,6 +73,51 @@ def test_a_library_that_cannot_be_read_is_not_called_empty(serve, tmp_path):
             assert str(tmp_path / "library") in answer.json()["error"]
 
 
+def test_what_did_not_change_is_not_sent_again(client, id_of):
+    item = f"/api/items/{id_of['red.png']}"
+    for path in (f"{item}/thumbnail", f"{item}/file", f"{item}/file?download=1"):
+        first = client.get(path)
+        for asked in ({"If-None-Match": first.headers["etag"]}, {"If-None-Match": f'"x", W/{first.headers["etag"]}'}):
+            for method in (client.get, client.head):
+                again = method(path, headers=asked)
+                assert (again.status_code, again.content) == (304, b"")
+                assert again.headers["etag"] == first.headers["etag"]
+                assert again.headers["cache-control"] == first.headers["cache-control"]
+        changed = client.get(path, headers={"If-None-Match": '"another"'})
+        assert (changed.status_code, changed.content) == (200, first.content)
+    when = client.get(f"{item}/file").headers["last-modified"]
+    assert client.get(f"{item}/file", headers={"If-Modified-Since": when}).status_code == 304
+    assert client.get(f"{item}/file", headers={"If-Modified-Since": "Mon, 01 Jan 2001 00:00:00 GMT"}).status_code == 200
+    both = {"If-Modified-Since": when, "If-None-Match": '"another"'}  # the tag decides
+    assert client.get(f"{item}/file", headers=both).status_code == 200
+
+
+def test_the_head_of_a_file_is_told_without_reading_it(client, made, id_of, monkeypatch):
+    path = f"/api/items/{id_of['film.mp4']}/file"
+    whole = client.get(path)
+
+    async def read(*args, **named):
+        raise AssertionError("the file was opened")
+
+    monkeypatch.setattr("anyio.open_file", read)
+    head = client.head(path)
+    assert (head.status_code, head.content) == (200, b"")
+    for name in ("content-length", "content-type", "etag", "accept-ranges", "content-disposition"):
+        assert head.headers[name] == whole.headers[name]
+    part = client.head(path, headers={"Range": "bytes=0-99"})
+    assert (part.status_code, part.headers["content-length"], part.content) == (206, "100", b"")
+
+
+def test_the_head_of_a_clip_is_told_without_cutting_it(client, id_of, monkeypatch):
+    def cut(*args, **named):
+        raise AssertionError("a clip was cut")
+
+    monkeypatch.setattr("seesay.serve.cutting.cut_clip", cut)
+    path = f"/api/items/{id_of['film.mp4']}/clip"
+    assert client.head(path, params={"start_s": 0, "end_s": 2}).status_code == 200
+    assert client.head(path, params={"start_s": "x", "end_s": 2}).status_code == 422
+
+
 def test_a_range_that_is_none_breaks_nothing(client, id_of):
     path = f"/api/items/{id_of['film.mp4']}/file"
     for asked in ("bytes=999999999-", "bytes=5-2", "bytes=x", "lines=0-1", "bytes=" + "0-1," * 2000 + "0-1"):
@@ -149,6 +194,10 @@ def test_of_a_second_track_and_of_a_film_in_a_photograph_the_right_film_is_serve
         answer = client.get(f"/api/items/{moments[0].id}/file")
         assert answer.headers["content-type"] == "video/mp4"
         assert photo.read_bytes().endswith(answer.content)
+        tag = {"If-None-Match": answer.headers["etag"]}
+        assert client.get(f"/api/items/{moments[0].id}/file", headers=tag).status_code == 304
+        head = client.head(f"/api/items/{moments[0].id}/file")
+        assert (head.status_code, head.headers["content-length"]) == (200, answer.headers["content-length"])
         part = client.get(f"/api/items/{moments[0].id}/file", headers={"Range": "bytes=4-7"})
         assert (part.status_code, part.content) == (206, b"ftyp")
         assert client.get(f"/api/items/{moments[0].id}/file", params={"download": 1}).content == photo.read_bytes()
