@@ -35,7 +35,8 @@ from seesay.search.reading import (
 )
 from seesay.search.rows import Box, ErrorRow, FilePart, NewItem
 from seesay.search.store import Store
-from seesay.search.suspects import Suspects
+from seesay.search.suspects import MOST_RUNS, REASON, Suspects
+from seesay.search.trial import is_survived
 
 BATCH = 32  # pictures a commit: what a kill can cost, and where the model's throughput levels off
 NOTE_EVERY_S = 1.0
@@ -85,7 +86,7 @@ def update(
     try:
         reach = Reach(store)
         suspects = store.suspects()
-        plan = look(store, roots, summary, reach, None if retry else suspects)
+        plan = look(store, roots, summary, reach, retry=retry)
         _Run(store, encoder, summary, reach, suspects, _noted(store, job, report)).read(plan)
         let_go(store, plan, reach, summary)
         suspects.clear(roots)
@@ -168,6 +169,11 @@ class _Run:
             for wanted in files:
                 if wanted.stamp not in self._suspects.found:
                     continue
+                if self._suspects.is_to_blame(wanted.stamp) and not self._is_innocent(wanted):
+                    path, size_bytes, mtime_ns = wanted.stamp
+                    self._fail(ErrorRow(path=path, size_bytes=size_bytes, mtime_ns=mtime_ns, reason=REASON))
+                    self._finish_one(path)
+                    continue
                 opening = self._opening([wanted], 1)
                 reads = read_heads(opening) if is_video else read_pictures(opening, self._encoder.transform)
                 with closing(reads):
@@ -182,9 +188,16 @@ class _Run:
             for wanted in together:
                 yield wanted, self._store.digests_of_size(wanted.size_bytes, wanted.detail.texts)
 
+    def _is_innocent(self, wanted: Wanted) -> bool:
+        """Whether the runs that ended were killed for another reason: as far as a trial tells, and it is asked once."""
+        return self._suspects.found[wanted.stamp] == MOST_RUNS and is_survived(wanted, self._encoder.transform)
+
     def _finish(self, read: Read) -> None:
         self._take(read)
-        self._suspects.finish(read.wanted.path)
+        self._finish_one(read.wanted.path)
+
+    def _finish_one(self, path: bytes) -> None:
+        self._suspects.finish(path)
         self._done += 1
         self._tell()
 

@@ -15,7 +15,7 @@ from seesay.search.reading import Wanted
 from seesay.search.rows import ErrorRow, FileRow
 from seesay.search.rules import Rules
 from seesay.search.store import Store
-from seesay.search.suspects import REASON, Suspects
+from seesay.search.suspects import REASON
 from seesay.search.walk import Walk, is_gone
 
 _VIDEO_SUFFIXES = tuple(suffix.encode() for suffix in VIDEO_SUFFIXES)
@@ -59,10 +59,10 @@ class Plan:
     """Files that can be reached again."""
 
 
-def look(store: Store, roots: Sequence[bytes], summary: Summary, reach: Reach, suspects: Suspects | None) -> Plan:
+def look(store: Store, roots: Sequence[bytes], summary: Summary, reach: Reach, *, retry: bool) -> Plan:
     """Walk the roots and hold them against the library. Opens no file, but for those that hold rules.
 
-    `suspects` is None where what failed before is tried again.
+    With `retry`, also what failed before is read.
     """
     plan = Plan()
     left_out = store.left_out()
@@ -94,12 +94,8 @@ def look(store: Store, roots: Sequence[bytes], summary: Summary, reach: Reach, s
             )
             if path in unreached and row is not None:
                 plan.well.append(path)
-            if suspects and _failed_before(store, wanted, row):
+            if not retry and _failed_before(store, wanted, row):
                 summary.failed += 1
-            elif suspects and suspects.is_to_blame(wanted.stamp) and not _is_unchanged(row, wanted):
-                broken.append(
-                    ErrorRow(path=path, size_bytes=wanted.size_bytes, mtime_ns=wanted.mtime_ns, reason=REASON)
-                )
             else:
                 _hold(plan, wanted, row, summary, reach)
         if listing.folder in walk.listed:

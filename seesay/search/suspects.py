@@ -3,9 +3,10 @@
     before a file is opened it is noted ─→ once it was read, the note goes ─→ notes that a run finds are of a killed one
 
 A killed run leaves a note for each file that was in flight, perhaps a hundred. The next run reads these last, and each
-alone, so that a second end leaves a note that says which one it was. The run after that passes this file over, with a
-line in the ledger. A run that ends by itself, also after Ctrl-C, leaves no note. Of a video of which parts were
-committed, the count begins again. The statements for it stand here, beside store.py.
+alone, so that a second end leaves a note that says which one it was. The run after that tries this file in a process of
+its own (trial.py). If that ends too, the file is passed over, with a line in the ledger. A run that ends by itself, or
+by Ctrl-C, leaves no note. Of a video of which parts were committed, the count begins again. The statements for it
+stand here, beside store.py.
 """
 
 from collections.abc import Iterable, Sequence
@@ -40,7 +41,7 @@ class Suspects:
         self.found: dict[Stamp, int] = {(path, size, time_ns): runs for path, size, time_ns, runs in rows}
 
     def is_to_blame(self, file: Stamp) -> bool:
-        """Whether so many runs ended while it was read, the last time alone, that it is passed over."""
+        """Whether so many runs ended while it was read, the last time alone, that it is to be tried apart."""
         return self.found.get(file, 0) >= MOST_RUNS
 
     def begin(self, files: Sequence[Stamp]) -> None:

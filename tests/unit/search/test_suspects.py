@@ -22,7 +22,7 @@ TESTS = Path(__file__).parents[2]
 PROGRAM = textwrap.dedent("""
     import os, sys, time
     from encoders import ColourEncoder
-    from seesay.search import reading
+    from seesay.search import reading, trial
     from seesay.search.library import Library
 
     def meet(function):
@@ -37,6 +37,7 @@ PROGRAM = textwrap.dedent("""
 
     reading.examine_picture = meet(reading.examine_picture)
     reading.read_info = meet(reading.read_info)
+    trial.LIMIT_S = 1.0
     with Library.open(sys.argv[1], encoder=ColourEncoder()) as library:
         summary = library.add(sys.argv[2])
         print(summary.added, summary.unchanged, summary.failed)
