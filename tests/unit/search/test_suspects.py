@@ -19,11 +19,9 @@ from seesay.search.index import Summary
 from seesay.search.suspects import REASON
 
 TESTS = Path(__file__).parents[2]
-PROGRAM = textwrap.dedent("""
+DECODERS = textwrap.dedent("""
     import os, sys, time
-    from encoders import ColourEncoder
     from seesay.search import reading, trial
-    from seesay.search.library import Library
 
     def meet(function):
         def wrapped(path, *args, **options):
@@ -37,17 +35,24 @@ PROGRAM = textwrap.dedent("""
 
     reading.examine_picture = meet(reading.examine_picture)
     reading.read_info = meet(reading.read_info)
-    trial.LIMIT_S = 1.0
+""")
+PROGRAM = textwrap.dedent(f"""
+    {{}}
+    from encoders import ColourEncoder
+    from seesay.search.library import Library
+
+    trial.LIMIT_S = float(os.environ.get("TRIAL_S", 60))
+    trial.COMMAND = (sys.executable, "-c", {DECODERS!r} + "trial.main()")
     with Library.open(sys.argv[1], encoder=ColourEncoder()) as library:
         summary = library.add(sys.argv[2])
         print(summary.added, summary.unchanged, summary.failed)
-""")
+""").replace("{}", DECODERS)
 
 
 def start(tmp_path: Path, folder: Path) -> "subprocess.Popen[str]":
     return subprocess.Popen(
         [sys.executable, "-c", PROGRAM, tmp_path / "library", folder],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), *sys.path])},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), *sys.path]), "TRIAL_S": "5"},
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -57,6 +62,19 @@ def run(tmp_path: Path, folder: Path) -> tuple[int, str]:
     with start(tmp_path, folder) as process:
         said, _ = process.communicate(timeout=60)
     return process.returncode, said.strip()
+
+
+def end_while_reading(tmp_path: Path, folder: Path, *, by_hand: bool = False) -> None:
+    """A run that is killed, or given up by pressing Ctrl-C twice, while a decoder does not return."""
+    (folder / "20-hang.png").write_bytes((folder / "20.png").read_bytes() + b"0")
+    os.utime(folder / "20-hang.png", (1, 1))
+    with start(tmp_path, folder) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "hangs\n"
+        for _ in range(2 if by_hand else 0):
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.5)
+        process.kill()
 
 
 def notes(library: Path) -> dict[str, int]:
@@ -104,18 +122,20 @@ def test_a_file_that_changed_since_is_read_again(tmp_path, folder, library):
 
 
 def test_a_decoder_that_never_returns_counts_when_the_person_ends_the_run(tmp_path, folder, library):
-    (folder / "20-hang.png").write_bytes((folder / "20.png").read_bytes() + b"0")
     for number in (1, 2):
-        with start(tmp_path, folder) as process:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "hangs\n"
-            for _ in range(2):
-                process.send_signal(signal.SIGINT)
-                time.sleep(0.5)
-            process.kill()
+        end_while_reading(tmp_path, folder, by_hand=True)
         assert notes(library.folder)["20-hang.png"] == number
     assert run(tmp_path, folder)[1].endswith(" 1")
     assert library.num_files() == 41
+
+
+def test_a_file_is_not_to_blame_when_what_ended_the_runs_was_somebody_else(tmp_path, folder, library):
+    for number in (1, 2):
+        end_while_reading(tmp_path, folder)
+        assert notes(library.folder)["20-hang.png"] == number
+    # here its decoder is sound, and so it is in the process that tries it
+    assert library.add(folder).failed == 0
+    assert (library.num_files(), library.errors(), notes(library.folder)) == (42, [], {})
 
 
 def test_a_run_that_is_stopped_in_order_blames_nobody(folder, library):
