@@ -47,3 +47,15 @@ def test_every_warning_of_the_monitor_is_explained():
     for said in said_by_it:
         assert said in code
         assert said in PAGE
+
+
+def test_what_the_page_says_of_the_first_run_is_what_that_run_printed():
+    record = (Path(__file__).parents[2] / "bench/records/2026-11-27-tiny/tiny.txt").read_text("utf-8")
+    shown = re.search(r"What you see while it runs:\n\n```text\n(.*?)```", PAGE, re.DOTALL)[1]
+    lines = [line.removesuffix(", ...") for line in shown.splitlines() if line != "..."]
+    assert len(lines) == 3
+    assert all(line in record for line in lines)
+    for step, percent in (("200", "34 %"), ("50", "18 %")):
+        recall = float(re.search(rf"step {step}: .*?text_to_image_recall@10 ([\d.]+)", record)[1])
+        assert f"{100 * recall:.0f} %" == percent
+        assert percent in PAGE
