@@ -178,9 +178,10 @@ export function createGrid(root, { onOpen, onNearEnd }) {
   const drawSoon = () => { drawing ||= requestAnimationFrame(draw); };
   addEventListener("scroll", drawSoon, { passive: true });
   let width = 0;
-  new ResizeObserver(() => {
+  // in the next frame: laying out here would change what is being observed, which the browser calls an error
+  new ResizeObserver(() => requestAnimationFrame(() => {
     if (root.clientWidth !== width && root.clientWidth) { width = root.clientWidth; lay(); }
-  }).observe(root);
+  })).observe(root);
 
   return {
     /** @param {Hit[]} found */
