@@ -8,10 +8,9 @@
     ├── TrainingError          a run that cannot go on, its loss being no number
     ├── BundleError            a model folder that is incomplete, changed or of another kind
     ├── LibraryError           a library that cannot be used as asked
-    │   ├── NoLibraryError         there is none yet, or nothing was added to it
-    │   ├── LibraryBusyError       another process is writing to it, or another program holds it
+    │   ├── LibraryBusyError       another process is writing to it
     │   ├── ModelMismatchError     it was made by another model
-    │   └── SchemaError            it was made by a newer seesay, or is damaged
+    │   └── SchemaError            it was made by a newer seesay
     └── MissingExtraError      an optional package is not installed (also an ImportError)
 
 A message says what is wrong, what it got, what was expected, and the cure. Library code raises
@@ -69,12 +68,8 @@ class LibraryError(SeesayError):
     """A library that cannot be used as asked."""
 
 
-class NoLibraryError(LibraryError):
-    """There is no library yet, or nothing was added to it."""
-
-
 class LibraryBusyError(LibraryError):
-    """Another process is writing to this library, or another program holds its file."""
+    """Another process is writing to this library."""
 
 
 class ModelMismatchError(LibraryError):

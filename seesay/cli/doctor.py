@@ -103,8 +103,6 @@ def _library(place: Path) -> Iterator[str]:
     with Library.open(place, create=False) as opened:
         if found := opened.check():
             raise LibraryError(f"{place} is damaged ({found[0]}); move it away and index again")
-        if derived := opened.check_derived():
-            raise LibraryError(derived)
         yield f"{plural(len(opened), 'item')} by {opened.model_id} in {place}"
         if opened.read_only:
             yield f"it can be searched, and nothing can be added: {opened.read_only}"

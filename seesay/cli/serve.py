@@ -56,7 +56,7 @@ def serve(
         timeout_graceful_shutdown=round(budget.grace_s) + 5,  # to answer those that remain
         h11_max_incomplete_event_size=64 << 10,
     )
-    Server(config, service.give_up, grace_s=budget.grace_s, on_stop=service.clips.stop).run(sockets=[listening])
+    Server(config, service.give_up, grace_s=budget.grace_s).run(sockets=[listening])
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -24,7 +24,7 @@ from seesay.data.source import Damaged, Example, Pass, Source
 from seesay.inputs import openai
 from seesay.inputs.pictures import examine_picture
 from seesay.inputs.sheet import TILE_PX, Tile, thumbnail
-from seesay.inputs.tokenizer import MAX_CONTEXT, Tokenizer
+from seesay.inputs.tokenizer import Tokenizer
 
 CONTEXT_LENGTH = 77
 """Tokens that a CLIP reads of a caption."""
@@ -285,7 +285,7 @@ def _look(example: Example | Damaged, tokenizer: Tokenizer, *, has_tile: bool) -
         return example
     try:
         found = examine_picture(example.image, target_px=TILE_PX)
-        num_tokens = [len(row) for row in tokenizer.rows(example.captions, truncate=True)]
+        num_tokens = [len(row) for row in tokenizer.rows(example.captions)]
         digest = _digest(example.image)
     except (InputError, MissingExtraError, OSError) as error:  # OSError: it went away between the two readings
         return Damaged(example.key, str(error))
@@ -300,8 +300,8 @@ def _digest(content: bytes | Path) -> int:
 
 
 def _tokenizer() -> Tokenizer:
-    """OpenAI's, with so long a context that it cuts next to nothing: lengths are what is asked for."""
+    """OpenAI's, with so long a context that it cuts nothing: lengths are what is asked for."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "tokenizer.json"
         path.write_bytes(openai.tokenizer_json())
-        return Tokenizer(path, openai.text_config(context_length=MAX_CONTEXT))
+        return Tokenizer(path, openai.text_config(context_length=1_000_000))

@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any, Self, cast
 
 import numpy as np
 
@@ -22,7 +22,6 @@ from seesay.base.errors import DataError, InputError, reason
 from seesay.base.paths import find
 from seesay.base.texts import decode_text
 from seesay.data.braces import expand
-from seesay.data.members import MAX_OF_ONE, Member, Unpacked, check_member, read_member
 from seesay.data.remote import first_line, open_filesystem
 from seesay.data.source import Damaged, Example, Pass, Position
 from seesay.data.table import as_captions
@@ -35,7 +34,6 @@ WINDOW = 256
 TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 """Ends of names that are shards; of the others Python's tarfile knows no way to read them as a stream."""
 _TEXT_SUFFIXES = (".txt", ".caption", ".text")
-_READ_SUFFIXES = PICTURE_SUFFIXES | {*_TEXT_SUFFIXES, ".json", ".cls"}
 _CAPTION_KEYS = ("captions", "caption", "text", "title")
 
 
@@ -114,52 +112,36 @@ def _is_remote(shard: str) -> bool:
 def _read_shard(shard: str) -> Iterator[Example | Damaged]:
     """A shard's examples in order; where it breaks off, one that says so."""
     try:
-        with _open(shard) as file:
-            tar = tarfile.open(fileobj=cast(IO[bytes], Unpacked(file)), mode="r|", tarinfo=Member)  # noqa: SIM115
-            with tar:
-                for stem, members in itertools.groupby(_members(tar), key=lambda member: member[0]):
-                    yield _example_of(f"{shard}/{stem}", (member[1:] for member in members))
+        with _open(shard) as file, tarfile.open(fileobj=file, mode="r|*", tarinfo=_Member) as tar:
+            for stem, members in itertools.groupby(_members(tar), key=lambda member: member[0]):
+                yield _example(f"{shard}/{stem}", {suffix: content for _, suffix, content in members})
     except Exception as error:  # whatever a file system, a network or a decoder raises is this shard's reason
         yield Damaged(shard, f"cannot be read to its end: {first_line(error)}")
 
 
-def _members(tar: tarfile.TarFile) -> Iterator[tuple[str, str, bytes | InputError]]:
-    """(stem, suffix, content or why there is none); the stem ends at the first dot, as WebDataset has it.
+class _Member(tarfile.TarInfo):
+    """A header; where one is missing or cut, tarfile takes it for the end of the archive."""
 
-    What no example is made of is passed over, and has no content.
-    """
+    @classmethod
+    def fromtarfile(cls, tarfile_: tarfile.TarFile) -> Self:
+        try:
+            return super().fromtarfile(tarfile_)
+        except (tarfile.TruncatedHeaderError, tarfile.EmptyHeaderError) as error:  # type: ignore[attr-defined]
+            raise tarfile.ReadError("it ends without an end mark, so it was cut short") from error
+
+
+def _members(tar: tarfile.TarFile) -> Iterator[tuple[str, str, bytes]]:
+    """(stem, suffix, content); the stem ends at the first dot of the name, as WebDataset has it."""
     for member in tar:
-        tar.members = []  # type: ignore[attr-defined]  # or every header stays in memory
         folder, _, name = member.name.rpartition("/")
         stem, _, suffix = name.partition(".")
-        suffix = f".{suffix.lower()}"
-        if not member.isfile() or not stem:
-            continue
-        content: bytes | InputError = b""
-        if suffix in _READ_SUFFIXES:
-            try:
-                check_member(member)
-                content = read_member(tar, member)
-            except InputError as error:
-                content = error
-            except tarfile.ReadError as error:  # so that the example before it is known to be whole
-                yield f"{folder}/{stem}" if folder else stem, suffix, InputError(str(error))
-                raise
-        yield f"{folder}/{stem}" if folder else stem, suffix, content
-
-
-def _example_of(key: str, members: Iterator[tuple[str, bytes | InputError]]) -> Example | Damaged:
-    found: dict[str, bytes] = {}
-    problem: InputError | None = None
-    for suffix, content in members:
-        if isinstance(content, InputError):
-            problem = problem or content
-        elif len(found) < MAX_OF_ONE:
-            found[suffix] = content
-        else:
-            problem = problem or InputError(f"has more than {MAX_OF_ONE} members")
-            found.clear()
-    return _example(key, found) if problem is None else Damaged(key, str(problem))
+        if member.isfile() and stem:
+            content = tar.extractfile(member)
+            assert content is not None
+            data = content.read()
+            if len(data) < member.size:
+                raise tarfile.ReadError(f"{member.name} breaks off after {len(data):,} of {member.size:,} bytes")
+            yield f"{folder}/{stem}" if folder else stem, f".{suffix.lower()}", data
 
 
 def _example(key: str, members: dict[str, bytes]) -> Example | Damaged:

@@ -24,15 +24,14 @@ from pathlib import Path
 from typing import Any
 
 from seesay.base.errors import BundleError, UsageError, reason
-from seesay.encoders.weights import Array, Span, Storage, encode, read_header, read_weights, write_weights
-from seesay.inputs.tokenizer import MAX_TOKEN, TextConfig
+from seesay.encoders.weights import Array, Storage, encode, read_header, read_weights, write_weights
+from seesay.inputs.tokenizer import TextConfig
 from seesay.inputs.transform import ImageConfig
 
 FORMAT = 1
 CONFIG, WEIGHTS, TOKENIZER = "config.json", "model.safetensors", "tokenizer.json"
 IMAGE_GRAPH, TEXT_GRAPH, SELFTEST = "image.onnx", "text.onnx", "selftest.json"
 PACKED_GRAPH = "text_packed.onnx"
-MAX_DIM = 65_536  # published models end at 1,536
 CALIBRATED_PICTURES = (20, 640)  # pictures of the smallest and the largest library that a calibration speaks of
 
 
@@ -79,7 +78,7 @@ class Bundle:
         for name in bundle.files:
             if not (folder / name).is_file():
                 raise BundleError(f"{folder} lacks {name}, which its {CONFIG} names; fetch or make the model again")
-        _check_model(folder / CONFIG, bundle, read_header(folder / WEIGHTS))  # a download that was cut short ends here
+        read_header(folder / WEIGHTS)  # a download that was cut short ends here
         return bundle
 
     @classmethod
@@ -226,28 +225,6 @@ def _check_keys(where: str, raw: Mapping[str, Any], expected: set[str]) -> None:
         raise BundleError(f"{where} has unknown {', '.join(extra)}; it may hold {', '.join(sorted(expected))}")
 
 
-def _check_model(where: Path, bundle: Bundle, header: Mapping[str, Span]) -> None:
-    """A model is built before its weights are read into it, so it must not be larger than they are."""
-    num_stored = sum(math.prod(span.shape) for span in header.values())
-    for side in ("image", "text"):
-        fields = bundle.model.get(side)
-        if not isinstance(fields, Mapping):
-            continue  # whoever builds it says so
-        width, layers, words = (_number(fields.get(key)) for key in ("width", "num_layers", "vocabulary_size"))
-        if width * max(width * layers, words, bundle.dim) > num_stored:
-            raise BundleError(
-                f"{where}: model.{side} describes more than the {num_stored:,} numbers that {WEIGHTS} holds: width "
-                f"{width:,}, {layers:,} layers, {words:,} words"
-            )
-        largest = max((abs(value) for value in fields.values() if isinstance(value, int)), default=0)
-        if largest > MAX_TOKEN:
-            raise BundleError(f"{where}: model.{side} has the number {largest:,}; none is larger than {MAX_TOKEN:,}")
-
-
-def _number(value: Any) -> int:
-    return value if isinstance(value, int) else 1
-
-
 def _check_types(where: Path, raw: Mapping[str, Any]) -> None:
     kinds: dict[str, Any] = {
         "name": str, "licence": str, "dim": int, "model": dict, "image": dict, "text": dict,
@@ -256,5 +233,3 @@ def _check_types(where: Path, raw: Mapping[str, Any]) -> None:
     for key, kind in kinds.items():
         if not isinstance(raw[key], kind) or isinstance(raw[key], bool):
             raise BundleError(f"{where}: {key} is {raw[key]!r}, expected {getattr(kind, '__name__', kind)}")
-    if not 1 <= raw["dim"] <= MAX_DIM:
-        raise BundleError(f"{where}: dim must be a whole number from 1 to {MAX_DIM:,}; got {raw['dim']!r}")

@@ -26,7 +26,6 @@ from seesay.inputs.heif import read_deep, read_heif
 from seesay.inputs.quiet import QuietPillow
 from seesay.inputs.raw import RAW_SUFFIXES, is_raw, open_raw
 from seesay.inputs.refusals import (
-    ALPHA_BYTES,
     DECODER_ERRORS,
     MAX_FILE_BYTES,
     beginning,
@@ -201,7 +200,7 @@ def examine_pages(source: Source, *, target_px: int | None = None, first: int = 
 def _examine_page(picture: ImageFile.ImageFile, number: int, frame: int, target_px: int | None) -> Page:
     try:
         picture.seek(frame)
-        _check_size(picture)
+        check_size(picture.size, picture.format)
         picture.load()
         return Page(number, _finish(_Decoded(picture, picture.format or "", picture.size), target_px), None)
     except InputError as error:
@@ -373,13 +372,8 @@ def _open_page(file: BinaryIO, *, page: int) -> ImageFile.ImageFile:
         if frame is None:
             raise InputError(f"the file has no page {page}")
         picture.seek(frame)
-    _check_size(picture)
+    check_size(picture.size, picture.format)
     return picture
-
-
-def _check_size(picture: ImageFile.ImageFile) -> None:
-    has_alpha = picture.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in picture.info
-    check_size(picture.size, picture.format, bytes_per_stored=ALPHA_BYTES if has_alpha else 0)
 
 
 @lru_cache(maxsize=1)

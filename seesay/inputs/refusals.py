@@ -12,7 +12,6 @@ from typing import Any
 from PIL import Image
 
 from seesay.base.errors import InputError, MissingExtraError
-from seesay.inputs.reserving import reserve_bytes
 
 MAX_PIXELS = 500_000_000
 """The most pixels a file may declare. It bounds time: a JPEG of this size takes some 2 s even at reduced scale. Phones
@@ -31,8 +30,6 @@ with 16 bits a channel has 0.9 of this."""
 # the format has it. Pillow itself needs 4 for RGB and 4 more for a converted copy.
 _BYTES_PER_PIXEL = {"JPEG": 8, "WEBP": 20, "AVIF": 16, "JPEG2000": 24, "HEIC": 20, "JXL": 24, "RAW": 16, "PSD": 28}
 _BYTES_PER_PLAIN_PIXEL = 12
-ALPHA_BYTES = 6
-"""What each pixel takes more where there is alpha: measured 17 in all for PNG of RGBA and LA."""
 
 # Everything that Pillow, pi_heif and the plugins were seen to raise on damaged or hostile files, or that their code
 # lets through. Pillow promises OSError alone, and does not keep to it.
@@ -86,7 +83,7 @@ def import_extra(module: str, *, what: str, extra: str) -> Any:
 def check_size(
     size: tuple[int, int], kind: str | None, stored: tuple[int, int] | None = None, *, bytes_per_stored: int = 0
 ) -> None:
-    """Refuse, before its pixels are read, what would take too much memory or time; reserve the memory of the rest.
+    """Refuse, before its pixels are read, what would take too much memory or time.
 
     Args:
         size: width and height as they will be decoded.
@@ -102,7 +99,6 @@ def check_size(
             f"too large: {num_stored / 1e6:,.0f} megapixels, which take {num_bytes / 2**30:.1f} GiB to read; "
             f"the limits are {MAX_PIXELS / 1e6:,.0f} megapixels and {MAX_BYTES / 2**30:.0f} GiB; make a smaller copy"
         )
-    reserve_bytes(num_bytes)
 
 
 def what_else(head: bytes) -> str:

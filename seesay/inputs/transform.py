@@ -26,9 +26,6 @@ Interpolation: TypeAlias = Literal["bicubic", "bilinear", "bicubic_sharp", "lanc
 # most that is made is S × 100 S: 20 MB at S = 224. A panorama has 10, a stitched scroll perhaps 50.
 MAX_ASPECT = 100
 
-MAX_SIZE_PX = 4096
-"""The largest side of a model's square; published ones end at 1,024, and a batch at this one takes 1.6 GB."""
-
 _RESAMPLING = {
     "bicubic": Image.Resampling.BICUBIC,
     "bilinear": Image.Resampling.BILINEAR,
@@ -86,9 +83,7 @@ class ImageConfig:
     def __post_init__(self) -> None:
         """Refuse what no model can mean."""
         if not _is_size(self.size_px):
-            raise BundleError(
-                f"image.size_px must be a whole number of pixels, from 1 to {MAX_SIZE_PX}; got {self.size_px!r}"
-            )
+            raise BundleError(f"image.size_px must be a whole number of pixels, at least 1; got {self.size_px!r}")
         for name, kinds in (
             ("resize", get_args(ResizeMode)),
             ("interpolation", get_args(Interpolation)),
@@ -98,8 +93,8 @@ class ImageConfig:
                 raise BundleError(f"image.{name} must be one of {', '.join(kinds)}; got {getattr(self, name)!r}")
         if self.resize_px is not None and (not _is_size(self.resize_px) or self.resize not in ("shortest", "squash")):
             raise BundleError(
-                f"image.resize_px must be a whole number of pixels, from 1 to {MAX_SIZE_PX}, and goes with the modes "
-                f"shortest and squash only; got {self.resize_px!r} with {self.resize}"
+                "image.resize_px must be a whole number of pixels, at least 1, and goes with the modes shortest and "
+                f"squash only; got {self.resize_px!r} with {self.resize}"
             )
         for name in ("mean", "std"):
             values = getattr(self, name)
@@ -250,7 +245,7 @@ def _leave(picture: Image.Image, size: int, resampling: Image.Resampling) -> Ima
 
 
 def _is_size(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MAX_SIZE_PX
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
 _MODES = {"shortest": _shortest, "squash": _squash, "longest": _longest, "none": _leave}

@@ -14,7 +14,6 @@ import numpy as np
 from PIL import Image
 
 from seesay.base.errors import InputError, reason
-from seesay.inputs.stopping import Check, check_stop, go_on, stopping
 from seesay.inputs.video import At, Every, frames, read_info
 from seesay.inputs.video.access import AccessPoints
 
@@ -43,7 +42,7 @@ class Clip:
     """Its picture and sound are the video's own, bit by bit; otherwise it was encoded anew, without sound."""
 
 
-def cut_clip(source: str, start_s: float, end_s: float, to: Path, *, track: int = 0, check: Check = go_on) -> Clip:
+def cut_clip(source: str, start_s: float, end_s: float, to: Path, *, track: int = 0) -> Clip:
     """Write a part of a video into a file of its own.
 
     Args:
@@ -52,25 +51,25 @@ def cut_clip(source: str, start_s: float, end_s: float, to: Path, *, track: int 
         end_s: where the clip ends, in the same seconds.
         to: the clip's path without a suffix, which the codecs decide.
         track: which of the video's tracks.
-        check: called for each packet that is read and each picture that is written; what it raises ends the work.
 
     Raises:
         InputError: the video cannot be read, or nothing of it can be written.
     """
     import av
 
-    clip: Clip | None = None
     try:
-        with stopping(check):
-            encoded = to.with_name(f"{to.name}.mp4")
-            clip = _copy(source, start_s, end_s, to, track) or _encode(source, start_s, end_s, encoded, track)
+        if clip := _copy(source, start_s, end_s, to, track):
             return clip
+        encoded = to.with_name(f"{to.name}.mp4")
+        try:
+            return _encode(source, start_s, end_s, encoded, track)
+        except InputError:
+            encoded.unlink(missing_ok=True)
+            raise
     except (av.FFmpegError, OSError) as error:
+        for suffix in (".mp4", ".webm", ".mkv"):  # half a clip is none, and a full disk needs its room
+            to.with_name(f"{to.name}{suffix}").unlink(missing_ok=True)
         raise InputError(f"no clip can be made of it: {reason(error)}") from error
-    finally:
-        if clip is None:  # half a clip is none, and a full disk needs its room
-            for suffix in (".mp4", ".webm", ".mkv"):
-                to.with_name(f"{to.name}{suffix}").unlink(missing_ok=True)
 
 
 def _copy(source: str, start_s: float, end_s: float, to: Path, track: int) -> Clip | None:
@@ -137,7 +136,6 @@ def _write_packets(
         copies = {stream.index: out.add_stream_from_template(stream) for stream in streams}
         last: Packet[Stream] | None = None  # of the pictures: it stays to the end of the clip
         for packet in _until(packets, copies.keys(), end_s):
-            check_stop()
             time_s = _time_s(packet)
             if time_s is None:
                 return None  # a container that does not say when its packets are shown
@@ -196,7 +194,6 @@ def _from_key(
     held: list[Packet[Stream]] = []
     packets = container.demux(streams)
     for packet in packets:
-        check_stop()
         time_s = _time_s(packet)
         if packet.size == 0:
             continue
@@ -206,7 +203,7 @@ def _from_key(
         is_key = is_video and packet.is_keyframe and time_s <= start_s + _SAME_S
         if is_key and not access.of_key(bytes(packet)).is_gradual:
             key_s, held = time_s, []
-        if key_s is not None and start_s - key_s <= LEAD_IN_S:  # from one further back nobody copies
+        if key_s is not None:
             held.append(packet)
         if is_video and (time_s if packet.dts is None else float(packet.dts * packet.time_base)) > start_s:
             break
@@ -225,7 +222,6 @@ def _encode(source: str, start_s: float, end_s: float, to: Path, track: int) -> 
     with av.open(os.fspath(to), "w") as out:
         stream = None
         for time_s, picture in _shown(source, start_s, end_s, track):
-            check_stop()
             if stream is None:
                 stream = out.add_stream("libx264", rate=ENCODED_RATE, options={"crf": "20", "preset": "veryfast"})
                 # even sides are what yuv420p can hold

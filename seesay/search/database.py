@@ -1,23 +1,18 @@
 """An open library file: SQLite with our errors, whatever the disk lets us do.
 
     the folder and the file can be written     as it is, with a WAL beside it
-    one of its files has another name too      from a copy in memory: writing would change what has that name
     they cannot, and no WAL has anything       as it is, and never changing ("immutable"); opened again when it changed
     they cannot, and a WAL has something       through its index where that is there, else from a copy in memory
     read-only, and of an older schema          from a copy in memory, brought to the newest
 
-A library may come from somebody else. So its files must be files and no links, its schema runs nothing, and it has no
-triggers or views. Only a file that SQLite itself finds damaged is called so. It knows no table of ours but through
-schema.py.
+Only a file that SQLite itself finds damaged is called so. It knows no table of ours but through schema.py.
 """
 
 import contextlib
 import errno
-import hashlib
 import os
 import shutil
 import sqlite3
-import stat
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -27,10 +22,8 @@ from typing import Any, Final
 from seesay.base.errors import LibraryBusyError, LibraryError, SchemaError, SeesayError, UsageError
 from seesay.search import schema
 
-BUSY_TIMEOUT_S = 10.0  # a reader that checkpoints may hold the file for a moment
-MOST_BYTES = 1 << 24  # of one value: a vector has kilobytes, and patterns and reasons are text that people read
+BUSY_TIMEOUT_S = 30.0  # a reader that checkpoints may hold the file for a moment
 DISK_FULL: Final = "its disk is full"
-HARD_LINK: Final = "one of its files has another name too (a hard link), as in a backup; copy the library to write it"
 NO_ROOM_BYTES = 1 << 16  # the index of a WAL alone takes half of it
 FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
@@ -129,7 +122,6 @@ class Database:
     def _open(self) -> sqlite3.Connection:
         with translated(self.path):
             self._seen = None
-            refuse_links(self.path)
             self.read_only = _why_read_only(self.path)
             if self.read_only is None:
                 try:
@@ -144,10 +136,7 @@ class Database:
     def _open_to_read(self) -> sqlite3.Connection:
         seen = _signature(self.path)
         has_wal = _size(_wal(self.path)) > 0
-        if has_wal and self.read_only == HARD_LINK:  # even a reader writes the index of a WAL
-            db, has_wal = _copy_with_wal(self.path), False
-        else:
-            db = _connect(self.path, "ro" if has_wal else "ro&immutable=1")
+        db = _connect(self.path, "ro" if has_wal else "ro&immutable=1")
         try:
             (version,) = db.execute("PRAGMA user_version").fetchone()
         except sqlite3.OperationalError as error:
@@ -157,30 +146,21 @@ class Database:
             db = _copy_with_wal(self.path)  # its index can be neither read nor made
             has_wal = False
             (version,) = db.execute("PRAGMA user_version").fetchone()
-        with _closing_on_error(db):
-            schema.refuse_programs(db)
         if version != len(schema.MIGRATIONS):
             db = _in_memory(db)
             has_wal = False
             with _closing_on_error(db):
                 schema.migrate(db)
-                # The same for every thread and every time, as long as it is the same file.
-                identity = hashlib.blake2b(repr((self.path, _stat(self.path))).encode(), digest_size=16).hexdigest()
-                db.execute("UPDATE state SET identity = ?", (identity,))
-        with _closing_on_error(db):
-            schema.refuse_others(db)
         db.execute("PRAGMA query_only = ON")
         self._seen = None if has_wal else seen  # through a WAL's index SQLite sees what a writer adds
         return db
 
 
 def _open_to_write(path: Path) -> sqlite3.Connection:
-    db = _guarded(sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None))
+    db = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
     with _closing_on_error(db):
-        schema.refuse_programs(db)
         if db.execute("PRAGMA user_version").fetchone()[0] != len(schema.MIGRATIONS):
             schema.migrate(db)
-        schema.refuse_others(db)
         # WAL: readers never wait for the writer. FULL: a commit survives a power cut.
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
@@ -190,17 +170,7 @@ def _open_to_write(path: Path) -> sqlite3.Connection:
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
-    uri = f"{path.as_uri()}?mode={mode}"
-    return _guarded(sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None))
-
-
-def _guarded(db: sqlite3.Connection) -> sqlite3.Connection:
-    """For files from anywhere, as sqlite.org/security.html advises."""
-    with _closing_on_error(db):
-        db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MOST_BYTES)
-        db.execute("PRAGMA trusted_schema = OFF")  # what the schema names cannot call functions that do something
-        db.execute("PRAGMA cell_size_check = ON")
-    return db
+    return sqlite3.connect(f"{path.as_uri()}?mode={mode}", uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None)
 
 
 def _copy_with_wal(path: Path) -> sqlite3.Connection:
@@ -212,7 +182,7 @@ def _copy_with_wal(path: Path) -> sqlite3.Connection:
 
 
 def _in_memory(db: sqlite3.Connection) -> sqlite3.Connection:
-    copy = _guarded(sqlite3.connect(":memory:", isolation_level=None))
+    copy = sqlite3.connect(":memory:", isolation_level=None)
     with contextlib.closing(db), _closing_on_error(copy):
         db.backup(copy)
     return copy
@@ -237,43 +207,11 @@ def exists(path: Path) -> bool:
         LibraryError: that cannot be known.
     """
     with translated(path):
-        try:
-            path.lstat()
-        except (FileNotFoundError, NotADirectoryError):
-            return False
-        return True
-
-
-def is_empty(path: Path) -> bool:
-    """Whether nothing was ever written into a library's file."""
-    with translated(path):
-        return stat.S_ISREG(path.lstat().st_mode) and _size(path) == _size(_wal(path)) == 0
-
-
-def refuse_links(path: Path) -> None:
-    """Look at the files that SQLite would open.
-
-    Raises:
-        LibraryError: one is a link, or no file: SQLite would read or write what lies elsewhere.
-    """
-    for place in _files(path):
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-            mode = place.lstat().st_mode
-            if not stat.S_ISREG(mode):
-                kind = "link" if stat.S_ISLNK(mode) else "folder" if stat.S_ISDIR(mode) else "pipe, socket or device"
-                raise LibraryError(f"{place} is a {kind} and not a library's file; move it away and try again")
-
-
-def _files(path: Path) -> list[Path]:
-    return [path.with_name(path.name + end) for end in ("", "-wal", "-shm", "-journal")]
+        return _stat(path) is not None
 
 
 def _why_read_only(path: Path) -> str | None:
     """By what the system says of the file and its folder, before anything is tried."""
-    for place in _files(path):
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-            if place.lstat().st_nlink > 1:
-                return HARD_LINK
     for place in (path, path.parent):
         if _stat(place) is not None and not os.access(place, os.W_OK):
             is_medium = os.name == "posix" and os.statvfs(place).f_flag & os.ST_RDONLY
@@ -360,7 +298,7 @@ def _ours(error: sqlite3.Error, path: Path) -> SeesayError:
     if code == sqlite3.SQLITE_FULL or (code in _CANNOT_WRITE and _is_full(folder)):
         return _full(folder)
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return LibraryBusyError(f"another program holds the library {folder}; close it and try again")
+        return LibraryBusyError(f"another process holds the library {folder}; try again in a moment")
     if code == sqlite3.SQLITE_NOMEM:
         return LibraryError(f"there is not enough memory to use the library {folder}")
     if code == sqlite3.SQLITE_IOERR:

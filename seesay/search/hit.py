@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from seesay.base.paths import json_path, show
-from seesay.search.rows import Box, Facts
+from seesay.search.rows import Box
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,8 +37,6 @@ class Hit:
     """When the file was taken, in the local time zone; None where it does not say."""
     also: tuple[str, ...] = ()
     """Other files that are the same picture to a person: copies, the camera original, the film of a Live Photo."""
-    facts: Facts | None = None
-    """What the library says of the file; it is not in `to_dict`."""
 
     @property
     def kind(self) -> str:

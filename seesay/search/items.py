@@ -12,9 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seesay.search.database import Database
-from seesay.search.odd_rows import checked
 from seesay.search.pairs import Pairs
-from seesay.search.rows import Box, Facts, ItemRow, Look, Moments
+from seesay.search.rows import Box, ItemRow, Moments
 
 Only: TypeAlias = Literal["image", "video"]
 
@@ -23,7 +22,6 @@ _OURS = "model_id = (SELECT model_id FROM state)"
 # A path range instead of LIKE: b"/" is followed by b"0", so everything below a folder lies between the two.
 UNDER = "(folder = ? OR (folder >= ? AND folder < ?))"
 _AT_OR_UNDER = f"{UNDER} OR (folder = ? AND name = ?)"
-MOST_VALUES = 500  # of one statement; a SQLite that was built small takes 999
 _DATE = "coalesce(taken_ns, mtime_ns)"
 
 
@@ -87,20 +85,11 @@ class Items:
         query = f"SELECT item_id, vector FROM vectors WHERE {_OURS} AND item_id > ? ORDER BY item_id"
         return iter(self._db.execute(query, (item_id,)))
 
-    def vectors(self, ids: NDArray[np.int64]) -> dict[int, bytes]:
-        """The float16 vectors of the library's model that these items have, by id."""
-        found: dict[int, bytes] = {}
-        for start in range(0, len(ids), MOST_VALUES):
-            some = ids[start : start + MOST_VALUES].tolist()
-            query = f"SELECT item_id, vector FROM vectors WHERE {_OURS} AND item_id IN ({', '.join('?' * len(some))})"
-            found.update(self._db.execute(query, some))
-        return found
-
-    def vector(self, item_id: int) -> bytes | None:
-        """The float16 vector of an item, of the library's model; None where there is none."""
+    def vector(self, item_id: int) -> NDArray[np.float32] | None:
+        """(E,) of an item, of the library's model; None where there is none."""
         query = f"SELECT vector FROM vectors WHERE {_OURS} AND item_id = ?"
         row = self._db.execute(query, (item_id,)).fetchone()
-        return None if row is None else row[0]
+        return None if row is None else np.frombuffer(row[0], "<f2").astype(np.float32)
 
     def has_files_at(self, place: bytes) -> bool:
         """Whether there is a file at an absolute path, or below it."""
@@ -120,12 +109,10 @@ class Items:
     def rows(self, ids: Iterable[int]) -> list[ItemRow]:
         """The items with these ids, in this order; an id that is gone is left out."""
         query = (
-            "SELECT items.id, file_id, folder, name, kind, start_s, end_s, time_s, box, track, page, taken_ns, "
-            "size_bytes, mtime_ns, width_px, height_px, duration_s, real_path "
+            "SELECT items.id, file_id, folder, name, kind, start_s, end_s, time_s, box, track, page, taken_ns "
             "FROM items JOIN files ON files.id = file_id WHERE items.id = ?"
         )
         found = (self._db.execute(query, (int(item),)).fetchone() for item in ids)
-        there = checked((row for row in found if row is not None), "iibbtRRRTiIIiiIIRB", "items")
         return [
             ItemRow(
                 id=row[0],
@@ -135,14 +122,13 @@ class Items:
                 start_s=row[5],
                 end_s=row[6],
                 time_s=row[7],
-                box=Box.from_text(row[8]),
+                box=Box.from_text(row[8]) if row[8] else None,
                 track=row[9],
                 page=row[10],
                 taken_ns=row[11],
-                facts=Facts(row[12], row[13], Look(*row[14:17])),
-                real_path=row[17],
             )
-            for row in there
+            for row in found
+            if row is not None
         ]
 
     def tracks_of(self, ids: NDArray[np.int64]) -> set[tuple[int, int]]:
@@ -165,7 +151,7 @@ class Items:
             "SELECT items.id, start_s, end_s, time_s FROM items JOIN vectors ON item_id = items.id "
             f"WHERE file_id = ? AND track = ? AND start_s IS NOT NULL AND {_OURS} ORDER BY start_s, items.id"
         )
-        rows = list(checked(self._db.execute(query, (file_id, track)), "irrr", "items"))
+        rows = self._db.execute(query, (file_id, track)).fetchall()
         table = np.array(rows, np.float64).reshape(-1, 4)  # an id is exact up to 2**53
         return Moments(ids=table[:, 0].astype(np.int64), start_s=table[:, 1], end_s=table[:, 2], time_s=table[:, 3])
 

@@ -8,7 +8,6 @@ from contextlib import AbstractContextManager
 
 from seesay.search.database import Database
 from seesay.search.items import AT_OR_UNDER, at_or_under
-from seesay.search.odd_rows import checked
 
 
 class LeftOut:
@@ -20,7 +19,7 @@ class LeftOut:
 
     def patterns(self) -> dict[bytes, str | None]:
         """The roots, and the patterns that `--exclude` gave for each; None where nothing was said."""
-        return dict(checked(self._db.execute("SELECT path, exclude FROM roots ORDER BY path"), "bT", "roots"))
+        return dict(self._db.execute("SELECT path, exclude FROM roots ORDER BY path"))
 
     def set_patterns(self, roots: Iterable[bytes], text: str | None) -> None:
         """Replace what was said before."""
@@ -29,7 +28,7 @@ class LeftOut:
 
     def forgotten(self) -> set[bytes]:
         """Files and folders that a person took out."""
-        return {path for (path,) in checked(self._db.execute("SELECT path FROM forgotten"), "b", "forgotten")}
+        return {path for (path,) in self._db.execute("SELECT path FROM forgotten")}
 
     def take_back(self, paths: Iterable[bytes]) -> None:
         """These are no longer forgotten."""
@@ -67,7 +66,7 @@ class LeftOut:
 
     def excluded(self) -> dict[bytes, str]:
         """What the last walk left out, and by which rule; of a folder only itself."""
-        return dict(checked(self._db.execute("SELECT path, rule FROM excluded ORDER BY path"), "bt", "excluded"))
+        return dict(self._db.execute("SELECT path, rule FROM excluded ORDER BY path"))
 
     def set_passed_over(self, counts: Mapping[bytes, Mapping[str, int]]) -> None:
         """Write down how many files of each suffix a walk passed over, for each root that it went through."""
@@ -80,7 +79,7 @@ class LeftOut:
     def passed_over(self) -> dict[str, int]:
         """How many files of each suffix were passed over, most first."""
         query = "SELECT suffix, sum(num_files) FROM passed_over GROUP BY suffix ORDER BY 2 DESC, suffix"
-        return dict(checked(self._db.execute(query), "ti", "passed_over"))
+        return dict(self._db.execute(query))
 
     def _transaction(self) -> AbstractContextManager[object]:
         self._db.execute("BEGIN IMMEDIATE")

@@ -6,32 +6,30 @@ for hit in library.search("a dog on a beach"):
     print(hit.score, hit.path, hit.start_s, hit.end_s)
 """
 
-import contextlib
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from seesay.base.arguments import whole_number
-from seesay.base.errors import ModelMismatchError, NoLibraryError, UnknownNameError, UsageError
+from seesay.base.errors import LibraryError, ModelMismatchError, UnknownNameError, UsageError
 from seesay.base.paths import default_library, show
 from seesay.encoders import load
 from seesay.encoders.encoder import Calibrated, Encoder
-from seesay.search import index, matrix_files
+from seesay.search import index
 from seesay.search.arguments import LARGEST_ID, absolute, check_detail, check_query
 from seesay.search.detail import Detail
 from seesay.search.finding import answer
 from seesay.search.hit import Hit
 from seesay.search.items import Only
 from seesay.search.matrix import Matrix
-from seesay.search.matrix_files import MatrixDamagedError, unit_rows
 from seesay.search.options import Found, Options, Place, Sort
 from seesay.search.picture import show_item
 from seesay.search.query import Asked, Query, Steps, Term, unknown_words
@@ -41,8 +39,6 @@ from seesay.search.reading import READERS
 from seesay.search.rows import Counts, ErrorRow, ItemRow, Moments
 from seesay.search.rules import Rules, join_patterns
 from seesay.search.store import Store
-
-T = TypeVar("T")
 
 
 class Library:
@@ -176,7 +172,6 @@ class Library:
                 renewal.mark_all(roots)
             elif renew:
                 renewal.mark_outdated(roots, READERS)
-            self._mend()
             summary = self._update(roots, report=report, retry=retry or rebuild or renew)
             if rebuild or not asked:
                 renewal.finish()
@@ -324,15 +319,13 @@ class Library:
         vectors = [self._vector(step) for step in steps]
         known = self.least_cosine(query if calibrated_by is None else calibrated_by)
         with self._store.snapshot():
-            found = self._with_matrix(
-                lambda matrix: answer(
-                    self._store,
-                    matrix,
-                    vectors,
-                    options,
-                    within_s=query.within_s if isinstance(query, Steps) else None,
-                    least_cosine=known,
-                )
+            found = answer(
+                self._store,
+                self._matrix(),
+                vectors,
+                options,
+                within_s=query.within_s if isinstance(query, Steps) else None,
+                least_cosine=known,
             )
         return replace(found, hits=self._with_reach(found.hits))
 
@@ -374,10 +367,6 @@ class Library:
             raise UsageError(f"the library has no item {item_id}; its file changed or is gone, so search again")
         return rows[0]
 
-    def is_out_of_reach(self, path: bytes) -> bool:
-        """Whether a file of the library cannot be reached now. It is not opened."""
-        return bool(out_of_reach(self._store, [path]))
-
     def moments(self, item_id: int) -> Moments:
         """All moments of the video track that an item is of, in the order of time; none where it is of a photograph.
 
@@ -395,13 +384,10 @@ class Library:
         Raises:
             UsageError: no such item, or not any more.
         """
-        stored, model = self._store.items.vector(self.item(item_id).id), self._store.model()
-        if stored is None or model is None:
+        stored = self._store.items.vector(self.item(item_id).id)
+        if stored is None:
             raise UsageError(f"item {item_id} has no vector of the library's model; run `seesay index`")
-        (row,) = unit_rows([stored], model[1]).astype(np.float32)
-        if not row.any():
-            raise UsageError(f"the vector of item {item_id} is damaged; run `seesay index --rebuild`")
-        return np.asarray(row / np.linalg.norm(row), np.float32)
+        return np.asarray(stored / np.linalg.norm(stored), np.float32)
 
     def least_cosine(self, query: Asked) -> float | None:
         """The best score of a query below which probably nothing here matches; None where nobody knows.
@@ -413,7 +399,7 @@ class Library:
         if not is_text or not isinstance(self.encoder, Calibrated):
             return None
         with self._store.snapshot():
-            num_pictures = self._with_matrix(lambda matrix: matrix.num_pictures)
+            num_pictures = self._matrix().num_pictures
         return self.encoder.least_cosine(num_pictures)
 
     def counts(self) -> Counts:
@@ -437,16 +423,7 @@ class Library:
 
     def check(self) -> list[str]:
         """What is wrong with the file on disk, in words; empty when it is sound."""
-        return self._store.check() or matrix_files.check_record(self._store)
-
-    def check_derived(self) -> str | None:
-        """What is wrong with the files that are made from that one, with the cure; None where they are sound."""
-        return matrix_files.check(self._store)
-
-    @property
-    def identity(self) -> str:
-        """32 hexadecimal digits that no other library has; one that is made anew in the same folder has others."""
-        return self._store.identity()
+        return self._store.check()
 
     def close(self) -> None:
         """Close the file."""
@@ -493,22 +470,10 @@ class Library:
             self._mapped = (state, Matrix.of(self._store))
         return self._mapped[1]
 
-    def _mend(self) -> None:
-        with contextlib.suppress(OSError):  # what cannot be removed is not used either: its sums are wrong
-            matrix_files.mend(self._store)
-
-    def _with_matrix(self, work: Callable[[Matrix], T]) -> T:
-        """Do something with the matrix, and once more with a new one where its files turn out to be damaged."""
-        try:
-            return work(self._matrix())
-        except MatrixDamagedError:
-            self._mapped = ((self._store.model(), self._store.generation()), Matrix.of(self._store, anew=True))
-            return work(self._mapped[1])
-
     def _require_model(self) -> None:
         made_by = self.model_id
         if made_by is None:
-            raise NoLibraryError(f"nothing was added to {self.folder} yet; do it with `seesay index PATH`")
+            raise LibraryError(f"nothing was added to {self.folder} yet; do it with `seesay index PATH`")
         if made_by != self.encoder.id:
             raise ModelMismatchError(
                 f"{self.folder} was indexed by {made_by}, this encoder is {self.encoder.id}; "

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from seesay.inputs.raw import RAW_SUFFIXES
 from seesay.inputs.video import VIDEO_SUFFIXES
 from seesay.search.database import Database
-from seesay.search.odd_rows import checked
 
 LONGEST_S = 5.0  # Apple's and Google's last 1.5 to 3 s
 _DEVELOPED = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".heic", ".heif", ".hif", ".avif"})
@@ -57,8 +56,9 @@ class Pairs:
             member = waiting.pop()
             if member in members:
                 continue
-            query = "SELECT folder, name, digest FROM files WHERE id = ?"
-            ((folder, name, digest),) = checked(self._db.execute(query, (member,)), "bbb", "files")
+            folder, name, digest = self._db.execute(
+                "SELECT folder, name, digest FROM files WHERE id = ?", (member,)
+            ).fetchone()
             members[member] = os.path.join(folder, name)
             waiting += self._copies(digest)
             waiting += self._namesakes(member, folder, name)
@@ -76,9 +76,10 @@ class Pairs:
             return []
         # b"." is followed by b"/", which is in no name: every name that goes on with a dot lies between the two
         query = "SELECT id, name FROM files WHERE folder = ? AND name > ? AND name < ?"
-        named = self._db.execute(query, (folder, stem + b".", stem + b"/"))
         beside = [
-            (other, *_read(other_name)) for other, other_name in checked(named, "ib", "files") if other != file_id
+            (other, *_read(other_name))
+            for other, other_name in self._db.execute(query, (folder, stem + b".", stem + b"/"))
+            if other != file_id
         ]
         return [
             other

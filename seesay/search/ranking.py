@@ -90,7 +90,6 @@ class _Page:
             time_s=row.time_s,
             taken=None if row.taken_ns is None else to_time(row.taken_ns),
             also=() if group is None else group.besides(row.file_id),
-            facts=row.facts,
         )
         self.hits.append(hit)
 

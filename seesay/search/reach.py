@@ -198,8 +198,7 @@ def _is_out_of_reach(store: Store, path: bytes, mounts: Mounts) -> bool:
     if mount.is_automatic:
         return False  # it is mounted when somebody looks at it
     known = store.mount_of(path)
-    same = None if real is None or known is None else _is_same_place(known, mount, mounts.identity(mount), real)
-    if same is False or mounts.resolve(path)[1] is not None:
-        return same is False
-    # In the folder that it was in, on the same drive, a file that is not there is gone. A link there may lead away.
-    return same is None or os.path.lexists(path)
+    is_elsewhere = (
+        real is not None and known is not None and _is_same_place(known, mount, mounts.identity(mount), real) is False
+    )
+    return is_elsewhere or mounts.resolve(path)[1] is None

@@ -5,16 +5,12 @@
     files of several pages: one at a time ─→ a chunk for every page
 
 Memory is bounded by what may wait, whatever the length of a video. It must not know the store or the model.
-Whatever a decoder raises becomes the reason of its file (`error_row`), here and nowhere else in seesay: one file never
-stops the others.
 """
 
 import hashlib
-import logging
-import math
 import os
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -25,15 +21,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from seesay.base.errors import InputError, MissingExtraError
-from seesay.base.paths import show
 from seesay.inputs.dates import read_taken_ns
 from seesay.inputs.pictures import examine_pages, examine_picture, has_pages
-from seesay.inputs.refusals import reason
 from seesay.inputs.transform import ImageTransform
-from seesay.inputs.video import Frame, VideoInfo, film_inside, is_video, map_frames, read_info
+from seesay.inputs.video import Frame, film_inside, is_video, map_frames, read_info
 from seesay.search import tiles
 from seesay.search.detail import Detail
-from seesay.search.rows import UNSEEN, Box, ErrorRow, Look
+from seesay.search.rows import Box, ErrorRow
 
 # Versions of what makes pixels and moments of a file. Raise one with every change after which the same file gives
 # other pixels or other moments; `seesay index --renew` then reads again what an older version read. A change that lets
@@ -42,13 +36,8 @@ PICTURE_READER = 1
 VIDEO_READER = 1
 READERS = PICTURE_READER, VIDEO_READER
 
-log = logging.getLogger("seesay.search")
-
 AHEAD = 64  # pictures read, or moments decoded, ahead of the model: two batches
 AHEAD_WITH_TILES = 8  # each is about nine pieces then
-
-# All else that is raised while a file is read is of that file. A decoder written in Rust panics with a BaseException.
-_NOT_OF_A_FILE = (KeyboardInterrupt, SystemExit, GeneratorExit)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,13 +58,6 @@ class Wanted:
     """In which of its tracks."""
     mount_id: int | None = None
     """What holds its folder."""
-    real_path: bytes | None = None
-    """Where it is when links are followed; None: at `path` itself."""
-
-    @property
-    def stamp(self) -> tuple[bytes, int, int]:
-        """What tells this content at this path from another, without opening it."""
-        return self.path, self.size_bytes, self.mtime_ns
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +78,6 @@ class Chunk:
     detail: str
     taken_ns: int | None = None
     """When the file was taken, as it says, in nanoseconds since 1970; of its first chunk."""
-    look: Look = UNSEEN
     times_s: tuple[float, float, float] | None = None
     """Start, end and time of the frame, of a moment."""
     track: int = 0
@@ -126,7 +107,7 @@ class Read:
     error: ErrorRow | None = None
 
 
-def read_pictures(files: Iterable[tuple[Wanted, frozenset[bytes]]], transform: ImageTransform) -> Generator[Read]:
+def read_pictures(files: Iterable[tuple[Wanted, frozenset[bytes]]], transform: ImageTransform) -> Iterator[Read]:
     """Read pictures with every core, in order, never more than `AHEAD` files ahead of the caller.
 
     Args:
@@ -137,7 +118,7 @@ def read_pictures(files: Iterable[tuple[Wanted, frozenset[bytes]]], transform: I
     return _ahead(work, files, num_threads=os.cpu_count() or 1, num_ahead=AHEAD)
 
 
-def read_heads(files: Iterable[tuple[Wanted, frozenset[bytes]]]) -> Generator[Read]:
+def read_heads(files: Iterable[tuple[Wanted, frozenset[bytes]]]) -> Iterator[Read]:
     """The digests of videos, in order, the next one while the caller is busy with the last; no more than that.
 
     Reading a long video takes seconds, and what was read ahead is lost when the run is stopped.
@@ -151,7 +132,7 @@ def _ahead(
     *,
     num_threads: int,
     num_ahead: int,
-) -> Generator[Read]:
+) -> Iterator[Read]:
     waiting: deque[Future[Read]] = deque()
     pool = ThreadPoolExecutor(num_threads, thread_name_prefix="seesay-read")
     try:
@@ -170,9 +151,7 @@ def _read_head(wanted: Wanted, known: frozenset[bytes]) -> Read:
         is_begun = wanted.position_s is not None
         digest = wanted.digest if is_begun else content_digest(wanted.path)
         return Read(wanted=wanted, digest=digest, has_parts=digest not in known)
-    except _NOT_OF_A_FILE:
-        raise
-    except BaseException as error:
+    except OSError as error:
         return Read(wanted=wanted, error=error_row(wanted, error))
 
 
@@ -193,14 +172,11 @@ def read_picture(wanted: Wanted, known: frozenset[bytes], transform: ImageTransf
             pieces=_pieces_of_picture(found.picture, wanted, transform),
             detail=wanted.detail.to_text() if has_film else wanted.detail.of_picture,
             taken_ns=read_taken_ns(path),
-            look=Look(found.width_px, found.height_px),
             next_s=0.0 if has_film else None,
             problem=found.problem,
         )
         return Read(wanted=wanted, digest=digest, chunk=chunk, has_parts=has_film)
-    except _NOT_OF_A_FILE:
-        raise
-    except BaseException as error:
+    except (OSError, InputError, MissingExtraError) as error:
         return Read(wanted=wanted, error=error_row(wanted, error))
 
 
@@ -210,36 +186,18 @@ def content_digest(path: bytes) -> bytes:
         return hashlib.file_digest(file, partial(hashlib.blake2b, digest_size=16)).digest()
 
 
-def error_row(wanted: Wanted, error: BaseException) -> ErrorRow:
+def error_row(wanted: Wanted, error: Exception) -> ErrorRow:
     """The line of the ledger. One that could not be opened has no size: its cure does not show in size or time."""
     if isinstance(error, OSError):
-        why = f"cannot be opened: {error.strerror or error}"
-        return ErrorRow(path=wanted.path, size_bytes=None, mtime_ns=None, reason=why)
-    if isinstance(error, InputError | MissingExtraError):
-        why = str(error)
-    else:
-        log.info("reading %s failed", show(wanted.path), exc_info=error)
-        why = reason(error) if isinstance(error, MemoryError) else _unforeseen(error)
-    return ErrorRow(path=wanted.path, size_bytes=wanted.size_bytes, mtime_ns=wanted.mtime_ns, reason=why)
+        reason = f"cannot be opened: {error.strerror or error}"
+        return ErrorRow(path=wanted.path, size_bytes=None, mtime_ns=None, reason=reason)
+    return ErrorRow(path=wanted.path, size_bytes=wanted.size_bytes, mtime_ns=wanted.mtime_ns, reason=str(error))
 
 
-def _unforeseen(error: BaseException) -> str:
-    first, *_ = [*str(error).splitlines(), ""]
-    return f"its decoder failed ({type(error).__name__}{first and ': '}{first[:200]})"
-
-
-def read_parts(wanted: Wanted, digest: bytes, transform: ImageTransform) -> Generator[Chunk | ErrorRow]:
-    """The moments of a video or the pages of a file, from where it was left; then why there are no more, if it failed.
-
-    What whoever takes them raises is not met here: a full disk is no fault of the file.
-    """
-    try:
-        is_paged = has_pages(os.fsdecode(wanted.path))
-        yield from (read_pages if is_paged else read_video)(wanted, digest, transform)
-    except _NOT_OF_A_FILE:
-        raise
-    except BaseException as error:
-        yield error_row(wanted, error)
+def read_parts(wanted: Wanted, digest: bytes, transform: ImageTransform) -> Iterator[Chunk]:
+    """The moments of a video or the pages of a file, from where it was left; errors as of `read_video`."""
+    is_paged = has_pages(os.fsdecode(wanted.path))
+    yield from (read_pages if is_paged else read_video)(wanted, digest, transform)
 
 
 def read_pages(wanted: Wanted, digest: bytes, transform: ImageTransform) -> Iterator[Chunk]:
@@ -269,8 +227,7 @@ def read_pages(wanted: Wanted, digest: bytes, transform: ImageTransform) -> Iter
                 yield replace(before, next_s=float(page.number - 1))
                 empty = replace(empty, is_first=False)
             pieces = _pieces_of_picture(page.found.picture, wanted, transform)
-            look = Look(page.found.width_px, page.found.height_px)
-            before = replace(empty, pieces=pieces, page=page.number, look=look)
+            before = replace(empty, pieces=pieces, page=page.number)
     if problems:
         os.stat(path)  # as of a video: a drive that was pulled out is no damage
         problems[1:] = [f"and {len(problems) - 1} more"] if len(problems) > 1 else []
@@ -291,8 +248,6 @@ def read_video(wanted: Wanted, digest: bytes, transform: ImageTransform) -> Iter
     """
     path = os.fsdecode(wanted.path)
     problems: list[str] = []
-    info = _read_info(path, is_begun=wanted.position_s is not None)
-    look, num_tracks = (UNSEEN, 0) if info is None else (_look(info), info.num_tracks)
     track, is_last = wanted.position_track, False
     while not is_last:
         begun = wanted if track == wanted.position_track else replace(wanted, position_s=0.0, position_track=track)
@@ -300,11 +255,11 @@ def read_video(wanted: Wanted, digest: bytes, transform: ImageTransform) -> Iter
         for chunk in _read_track(begun, digest, transform, problems):
             if last is not None:
                 yield last
-            last = replace(chunk, look=look)
+            last = chunk
         assert last is not None
         if problems:
             os.stat(path)  # a drive that was pulled out is no damage: raises OSError, and the next run goes on
-        is_last = track + 1 >= num_tracks
+        is_last = track + 1 >= _num_tracks(path, track)
         if is_last:
             yield replace(last, next_s=None, problem=_problem(path, problems))
         else:
@@ -319,21 +274,12 @@ def _problem(path: str, problems: list[str]) -> str | None:
     return f"the film inside: {problems[0]}" if film_inside(path) else problems[0]
 
 
-def _read_info(path: str, *, is_begun: bool) -> VideoInfo | None:
-    """None where it cannot be read any more, or is the broken film of a sound photograph: its reading says why."""
+def _num_tracks(path: str, track: int) -> int:
+    """How many films a file holds; of one that cannot be opened any more, those that were read."""
     try:
-        return read_info(path)
+        return read_info(path).num_tracks
     except InputError:
-        os.stat(path)  # as above
-        if is_begun:
-            return None
-        raise
-
-
-def _look(info: VideoInfo) -> Look:
-    """A length that is none is not kept: it comes from the file, which may say anything."""
-    is_length = math.isfinite(info.duration_s) and info.duration_s > 0
-    return Look(info.width_px, info.height_px, info.duration_s if is_length else None)
+        return track + 1
 
 
 def _read_track(wanted: Wanted, digest: bytes, transform: ImageTransform, problems: list[str]) -> Iterator[Chunk]:

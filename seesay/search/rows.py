@@ -25,34 +25,9 @@ class Box(NamedTuple):
         return ",".join(f"{side:.5f}" for side in self)
 
     @classmethod
-    def from_text(cls, text: str | None) -> "Box | None":
-        """What `to_text` wrote; None, the whole picture, of anything else."""
-        try:
-            left, top, right, bottom = (float(side) for side in (text or "").split(","))
-        except ValueError:
-            return None
-        is_part = 0 <= left < right <= 1 and 0 <= top < bottom <= 1
-        return cls(left, top, right, bottom) if is_part else None
-
-
-class Look(NamedTuple):
-    """What reading a file showed, as a person sees it. None: it does not say, or nobody looked."""
-
-    width_px: int | None = None
-    height_px: int | None = None
-    duration_s: float | None = None
-    """Of a video, as it declares it."""
-
-
-UNSEEN = Look()
-
-
-class Facts(NamedTuple):
-    """What the library says of a file to those who show it. No file is opened for it."""
-
-    size_bytes: int
-    mtime_ns: int
-    look: Look
+    def from_text(cls, text: str) -> "Box":
+        """What `to_text` wrote."""
+        return cls(*(float(side) for side in text.split(",")))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,8 +53,6 @@ class FileRow:
     """Which version of our decoders made the vectors; 0: one before there were numbers; `AGAIN`."""
     mount_id: int | None = None
     """What held its folder when it was last seen."""
-    real_path: bytes | None = None
-    """Where it is when links are followed; None: at its own path."""
 
     @property
     def path(self) -> bytes:
@@ -140,9 +113,6 @@ class FilePart:
     """Which version of our decoders read it."""
     mount_id: int | None = None
     """What holds its folder."""
-    look: Look = UNSEEN
-    real_path: bytes | None = None
-    """Where it is when links are followed; None: at `path` itself."""
     is_first: bool = True
     """What the store had at this path goes."""
     position_s: float | None = None
@@ -197,7 +167,6 @@ class ItemRow:
     file_id: int
     path: bytes
     kind: str
-    facts: Facts
     start_s: float | None = None
     end_s: float | None = None
     time_s: float | None = None
@@ -206,8 +175,6 @@ class ItemRow:
     page: int | None = None
     taken_ns: int | None = None
     """When its file was taken, in nanoseconds since 1970; None where the file does not say."""
-    real_path: bytes | None = None
-    """Where the file was when links are followed; None: at `path` itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,9 +5,7 @@ missing ones in one transaction; a newer file is refused, never guessed at. A mi
 released is never edited: a change is a new entry at the end.
 """
 
-import contextlib
 import sqlite3
-from functools import cache
 
 from seesay.base.errors import SchemaError
 
@@ -137,13 +135,6 @@ MIGRATIONS = (
     -- 1: a run with --rebuild was stopped, and the next one goes on.
     ALTER TABLE state ADD COLUMN is_rebuilding INTEGER NOT NULL DEFAULT 0;
 
-    -- Random: what is derived from this library, or kept of it in a browser, names it. One made anew has another.
-    ALTER TABLE state ADD COLUMN identity TEXT NOT NULL DEFAULT '';
-    UPDATE state SET identity = lower(hex(randomblob(16)));
-
-    -- Where a file's content is when links are followed; null: at its own path.
-    ALTER TABLE files ADD COLUMN real_path BLOB;
-
     -- What a person took out of the library below a root: it stays out until it is named to `index` again.
     CREATE TABLE forgotten (path BLOB PRIMARY KEY) WITHOUT ROWID;
 
@@ -157,61 +148,8 @@ MIGRATIONS = (
         num_files INTEGER NOT NULL,
         PRIMARY KEY (root, suffix)
     ) WITHOUT ROWID;
-
-    -- What reading a file showed, as a person sees it, so that a search need not open it; null: nobody looked.
-    ALTER TABLE files ADD COLUMN width_px INTEGER;
-    ALTER TABLE files ADD COLUMN height_px INTEGER;
-    ALTER TABLE files ADD COLUMN duration_s REAL;
-
-    -- Files that are being read. Rows that are there when a run begins are of one that was killed (see suspects.py).
-    CREATE TABLE reading (
-        path BLOB PRIMARY KEY,
-        size_bytes INTEGER NOT NULL,
-        mtime_ns INTEGER NOT NULL,
-        num_runs INTEGER NOT NULL               -- how many runs ended while it was read
-    ) WITHOUT ROWID;
     """,
 )
-
-
-@cache
-def _columns() -> dict[str, frozenset[str]]:
-    """The columns of each of our tables."""
-    with contextlib.closing(sqlite3.connect(":memory:")) as made:
-        for migration in MIGRATIONS:
-            made.executescript(migration)
-        tables = [name for (name,) in made.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        return {name: frozenset(row[1] for row in made.execute(f"PRAGMA table_info({name})")) for name in tables}
-
-
-def refuse_programs(connection: sqlite3.Connection) -> None:
-    """Look whether a file from somebody else would do more than to hold rows. Call it before anything is written.
-
-    Raises:
-        SchemaError: it has triggers, views or virtual tables, of which we make none.
-    """
-    query = (
-        "SELECT type, name FROM sqlite_master "
-        "WHERE type IN ('trigger', 'view') OR sql LIKE 'create%virtual%table%' LIMIT 1"
-    )
-    if row := connection.execute(query).fetchone():
-        raise SchemaError(
-            f"this library has something that seesay never makes: the {row[0]} {row[1]!r}; "
-            "do not use it, or move it away and index again"
-        )
-
-
-def refuse_others(connection: sqlite3.Connection) -> None:
-    """Look whether the tables are ours, in a file of the newest schema.
-
-    Raises:
-        SchemaError: one lacks a column, or computes it.
-    """
-    for table, columns in _columns().items():
-        found = {row[1] for row in connection.execute(f"PRAGMA table_xinfo({table})") if not row[6]}
-        if not columns <= found:
-            lacks = ", ".join(sorted(columns - found))
-            raise SchemaError(f"this library's table {table} lacks {lacks}; move the library away and index again")
 
 
 def migrate(connection: sqlite3.Connection) -> None:

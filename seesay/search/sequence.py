@@ -120,7 +120,6 @@ def _of_video(
                 taken=None if row.taken_ns is None else to_time(row.taken_ns),
                 track=row.track,
                 steps_s=tuple(float(moments.time_s[place]) for place in best),
-                facts=row.facts,
             )
         )
     return hits

@@ -6,35 +6,26 @@ search reads is the other half: items.py.
 """
 
 import contextlib
-import errno
 import json
 import os
-import re
-import stat
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import filelock
 import numpy as np
 
-from seesay.base.errors import LibraryBusyError, LibraryError, NoLibraryError, SchemaError
-from seesay.base.paths import show
-from seesay.search.database import DISK_FULL, Database, disk_error, exists, is_empty, translated
+from seesay.base.errors import LibraryBusyError, LibraryError
+from seesay.search.database import DISK_FULL, Database, disk_error, exists, translated
 from seesay.search.items import UNDER, Items, under
 from seesay.search.left_out import LeftOut
-from seesay.search.odd_rows import checked, odd_rows
 from seesay.search.renewal import Renewal
 from seesay.search.rows import Counts, ErrorRow, FilePart, FileRow, MountRow, NewItem
-from seesay.search.suspects import Suspects
 
 DATABASE = "library.sqlite"
 LOCK = "writer.lock"
 SILENT_S = 120.0  # a batch of the largest model takes half of this on a laptop
 VECTOR = np.dtype("<f2")
-MOST_DIM = 1 << 16
-LAST_S = 253_402_300_799.0  # the end of the year 9999, the last that calendars here know
 
 
 _FILE = """
@@ -43,24 +34,9 @@ _FILE = """
                SELECT 1 FROM items LEFT JOIN vectors ON item_id = items.id
                WHERE file_id = files.id AND model_id IS NOT (SELECT model_id FROM state)
            ),
-           reader, mount_id, real_path
+           reader, mount_id
     FROM files
 """
-
-# What a reading of a file writes down.
-_READ_COLUMNS = "size_bytes, mtime_ns, detail, taken_ns, reader, mount_id, real_path, width_px, height_px, duration_s"
-
-
-def check_lock(path: Path) -> None:
-    """Taking a lock cuts its file to nothing, so it must be one that nobody needs.
-
-    Raises:
-        OSError: it is a link, or has something in it.
-    """
-    with contextlib.suppress(FileNotFoundError):
-        status = path.lstat()
-        if not stat.S_ISREG(status.st_mode) or (status.st_nlink > 1 and status.st_size):
-            raise OSError(errno.ELOOP, f"{path.name} is a link or no file; remove it and try again", str(path))
 
 
 class Store:
@@ -77,12 +53,9 @@ class Store:
         path = folder / DATABASE
         if not exists(path):
             if not create:
-                raise NoLibraryError(f"there is no library in {folder}; make one with `seesay index PATH`")
+                raise LibraryError(f"there is no library in {folder}; make one with `seesay index PATH`")
             with translated(path):
-                # The owner's alone: which pictures somebody has, and what they show. Other folders are made as usual.
-                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        elif not create and is_empty(path):
-            raise SchemaError(f"{path} is empty, so it is no library; remove it and index again")
+                folder.mkdir(parents=True, exist_ok=True)
         self._db = Database(path)
         self.items = Items(self._db)
 
@@ -110,7 +83,6 @@ class Store:
             raise LibraryError(f"nothing can be added to the library {self.folder}: {self.read_only}; {cure}")
         lock = filelock.FileLock(self.folder / LOCK, timeout=0)
         try:
-            check_lock(self.folder / LOCK)
             lock.acquire()
         except filelock.Timeout as error:
             raise LibraryBusyError(
@@ -151,16 +123,7 @@ class Store:
             self._db.look_again()
         query = "SELECT models.name, dim FROM state JOIN models ON models.id = model_id"
         row: tuple[str, int] | None = self._db.execute(query).fetchone()
-        if row is not None and not (isinstance(row[0], str) and isinstance(row[1], int) and 0 < row[1] <= MOST_DIM):
-            raise SchemaError(f"{self.folder / DATABASE} names no model that can be; move it away and index again")
         return row
-
-    def identity(self) -> str:
-        """32 hexadecimal digits that no other library has."""
-        (identity,) = self._db.execute("SELECT identity FROM state").fetchone()
-        if not isinstance(identity, str) or not re.fullmatch("[0-9a-f]{32}", identity):  # it becomes a folder's name
-            raise SchemaError(f"{self.folder / DATABASE} has no identity; move it away and index again")
-        return identity
 
     def set_model(self, name: str, dim: int) -> None:
         """Make `name` the library's model. Vectors of another stay until their files are read again."""
@@ -179,8 +142,7 @@ class Store:
 
     def roots(self) -> dict[bytes, str | None]:
         """What was asked to be indexed, in order, and how finely; None where nothing was said."""
-        rows = checked(self._db.execute("SELECT path, detail FROM roots ORDER BY path"), "bT", "roots")
-        return {path: detail for path, detail in rows if is_path(path)}
+        return dict(self._db.execute("SELECT path, detail FROM roots ORDER BY path"))
 
     def add_roots(self, paths: Iterable[bytes], *, detail: str | None = None) -> None:
         """Remember what was asked for; a `detail` replaces what was said before."""
@@ -193,12 +155,8 @@ class Store:
 
     def mounts(self) -> dict[int, MountRow]:
         """The mounts that hold or held files, by id."""
-        rows = checked(self._db.execute("SELECT id, point, root, identity FROM mounts"), "ibbt", "mounts")
-        return {
-            number: MountRow(point=point, root=root, identity=identity)
-            for number, point, root, identity in rows
-            if is_path(point)
-        }
+        rows = self._db.execute("SELECT id, point, root, identity FROM mounts")
+        return {number: MountRow(point=point, root=root, identity=identity) for number, point, root, identity in rows}
 
     def add_mount(self, mount: MountRow) -> int:
         """Remember a mount; returns its id, that of last time if it was known."""
@@ -217,15 +175,6 @@ class Store:
         with self.transaction():
             self._db.executemany("UPDATE files SET mount_id = ? WHERE id = ?", seen)
 
-    def set_real_paths(self, seen: Iterable[tuple[bytes | None, int]]) -> None:
-        """Write down that files are elsewhere than before when links are followed.
-
-        Args:
-            seen: (real path, None where it is the file's own; id of the file).
-        """
-        with self.transaction():
-            self._db.executemany("UPDATE files SET real_path = ? WHERE id = ?", seen)
-
     def drop_mounts(self) -> None:
         """Let go of mounts that no file is on."""
         with self.transaction():
@@ -239,8 +188,7 @@ class Store:
         query = (
             "SELECT point, root, identity FROM files JOIN mounts ON mounts.id = mount_id WHERE folder = ? AND name = ?"
         )
-        rows = checked(self._db.execute(query, os.path.split(path)), "bbt", "mounts")
-        row = next(rows, None)
+        row = self._db.execute(query, os.path.split(path)).fetchone()
         return row and MountRow(point=row[0], root=row[1], identity=row[2])
 
     def left_out(self) -> LeftOut:
@@ -251,18 +199,12 @@ class Store:
         """What is to be read again."""
         return Renewal(self._db)
 
-    def suspects(self) -> Suspects:
-        """The files that are being read, and those of a run that was killed; for the writer."""
-        return Suspects(self._db)
-
     # --- files ----------------------------------------------------------------------------------
 
     def files_in(self, folder: bytes) -> dict[bytes, FileRow]:
         """The files directly in one folder, by name."""
-        return {row.name: row for row in self._files("folder = ?", folder)}
-
-    def _files(self, where: str, value: bytes | int) -> Iterator[FileRow]:
-        return map(_file_row, checked(self._db.execute(f"{_FILE} WHERE {where}", (value,)), "ibbiibtRiiiIB", "files"))
+        rows = self._db.execute(f"{_FILE} WHERE folder = ?", (folder,))
+        return {row.name: row for row in map(_file_row, rows)}
 
     def num_files(self) -> int:
         """How many files the library has."""
@@ -275,12 +217,12 @@ class Store:
 
     def digests_of_size(self, size_bytes: int, details: Collection[str]) -> frozenset[bytes]:
         """Contents of this size that the library's model has seen, as finely as one of `details` says."""
-        rows = self._files("size_bytes = ?", size_bytes)
+        rows = map(_file_row, self._db.execute(f"{_FILE} WHERE size_bytes = ?", (size_bytes,)))
         return frozenset(row.digest for row in rows if row.is_current and row.detail in details)
 
     def with_digest(self, digest: bytes, details: Collection[str]) -> list[FileRow]:
         """The files with this content that were looked at as finely as one of `details` says; perhaps not wholly."""
-        rows = self._files("digest = ? ORDER BY id", digest)
+        rows = map(_file_row, self._db.execute(f"{_FILE} WHERE digest = ? ORDER BY id", (digest,)))
         return [row for row in rows if row.has_vectors and row.detail in details]
 
     def put(self, parts: Sequence[FilePart]) -> None:
@@ -313,9 +255,9 @@ class Store:
         if row is None or row.digest != part.digest or not row.has_vectors:
             return None
         self._db.execute(
-            f"UPDATE files SET ({_READ_COLUMNS}) = (?, ?, ?, ?, ?, ?, ?, ?, ?, ?), "
+            "UPDATE files SET size_bytes = ?, mtime_ns = ?, detail = ?, taken_ns = ?, reader = ?, mount_id = ?, "
             "items_from = 1 + (SELECT seq FROM sqlite_sequence WHERE name = 'items') WHERE id = ?",
-            (*_read_values(part), row.id),
+            (part.size_bytes, part.mtime_ns, part.detail, part.taken_ns, part.reader, part.mount_id, row.id),
         )
         return row.id
 
@@ -331,9 +273,7 @@ class Store:
             query = "DELETE FROM items WHERE file_id = ? AND id < ? AND start_s < ?"
             self._db.execute(query, (file_id, items_from, position_s))
 
-    def move(
-        self, row: FileRow, path: bytes, *, mtime_ns: int, mount_id: int | None, real_path: bytes | None = None
-    ) -> None:
+    def move(self, row: FileRow, path: bytes, *, mtime_ns: int, mount_id: int | None) -> None:
         """The same content is now at `path`; its items, its vectors and its line in the ledger go with it."""
         with self.transaction():
             if path != row.path:
@@ -341,24 +281,20 @@ class Store:
             self._db.execute("UPDATE errors SET path = ?, mtime_ns = ? WHERE path = ?", (path, mtime_ns, row.path))
             folder, name = os.path.split(path)
             self._db.execute(
-                "UPDATE files SET folder = ?, name = ?, mtime_ns = ?, mount_id = ?, real_path = ? WHERE id = ?",
-                (folder, name, mtime_ns, mount_id, real_path, row.id),
+                "UPDATE files SET folder = ?, name = ?, mtime_ns = ?, mount_id = ? WHERE id = ?",
+                (folder, name, mtime_ns, mount_id, row.id),
             )
 
-    def copy(
-        self, row: FileRow, path: bytes, *, mtime_ns: int, mount_id: int | None, real_path: bytes | None = None
-    ) -> None:
+    def copy(self, row: FileRow, path: bytes, *, mtime_ns: int, mount_id: int | None) -> None:
         """The same content is at `path` too: its items and vectors are copied, no pixel is read."""
         with self.transaction():
             self._forget(path)
             folder, name = os.path.split(path)
             file_id = self._db.execute(
-                f"INSERT INTO files (folder, name, digest, {_READ_COLUMNS}) "
-                f"SELECT ?, ?, digest, {_READ_COLUMNS} FROM files WHERE id = ?",
-                (folder, name, row.id),
+                "INSERT INTO files (folder, name, size_bytes, mtime_ns, digest, detail, taken_ns, reader, mount_id) "
+                "SELECT ?, ?, size_bytes, ?, digest, detail, taken_ns, reader, ? FROM files WHERE id = ?",
+                (folder, name, mtime_ns, mount_id, row.id),
             ).lastrowid
-            query = "UPDATE files SET mtime_ns = ?, mount_id = ?, real_path = ? WHERE id = ?"
-            self._db.execute(query, (mtime_ns, mount_id, real_path, file_id))
             items = self._db.execute("SELECT id FROM items WHERE file_id = ? ORDER BY id", (row.id,)).fetchall()
             for (item,) in items:
                 new = self._db.execute(
@@ -386,8 +322,19 @@ class Store:
     def _add_file(self, part: FilePart) -> int:
         folder, name = os.path.split(part.path)
         cursor = self._db.execute(
-            f"INSERT INTO files (folder, name, digest, {_READ_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (folder, name, part.digest, *_read_values(part)),
+            "INSERT INTO files (folder, name, size_bytes, mtime_ns, digest, detail, taken_ns, reader, mount_id) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                folder,
+                name,
+                part.size_bytes,
+                part.mtime_ns,
+                part.digest,
+                part.detail,
+                part.taken_ns,
+                part.reader,
+                part.mount_id,
+            ),
         )
         assert cursor.lastrowid is not None
         return cursor.lastrowid
@@ -414,8 +361,7 @@ class Store:
 
     def _add_error(self, path: bytes, size_bytes: int | None, mtime_ns: int | None, reason: str) -> None:
         self._db.execute(
-            "INSERT OR REPLACE INTO errors VALUES (?, ?, ?, ?, ?)",
-            (path, size_bytes, mtime_ns, show(reason), time.time()),
+            "INSERT OR REPLACE INTO errors VALUES (?, ?, ?, ?, ?)", (path, size_bytes, mtime_ns, reason, time.time())
         )
 
     def _file_id(self, path: bytes) -> int:
@@ -460,12 +406,8 @@ class Store:
 
     def errors(self) -> list[ErrorRow]:
         """The ledger, by path."""
-        query = "SELECT path, size_bytes, mtime_ns, reason, seen_at FROM errors ORDER BY path"
-        rows = checked(self._db.execute(query), "bIItr", "errors")
-        return [
-            ErrorRow(path=p, size_bytes=s, mtime_ns=m, reason=r, seen_at=min(max(t, 0), LAST_S))
-            for p, s, m, r, t in rows
-        ]
+        rows = self._db.execute("SELECT path, size_bytes, mtime_ns, reason, seen_at FROM errors ORDER BY path")
+        return [ErrorRow(path=p, size_bytes=s, mtime_ns=m, reason=r, seen_at=t) for p, s, m, r, t in rows]
 
     def error_at(self, path: bytes) -> ErrorRow | None:
         """The ledger's line for one path."""
@@ -496,12 +438,8 @@ class Store:
         row = self._db.execute("SELECT finished_at, summary FROM jobs ORDER BY id DESC LIMIT 1").fetchone()
         if row is None or row[0] is not None or row[1] is None:
             return None
-        try:
-            done, total, said_at = json.loads(row[1])
-            is_new = time.time() - float(said_at) < SILENT_S
-        except (ValueError, TypeError, OverflowError, RecursionError):
-            return None  # of another program
-        return (done, total) if is_new and type(done) is type(total) is int else None
+        done, total, said_at = json.loads(row[1])
+        return (done, total) if time.time() - said_at < SILENT_S else None
 
     def counts(self) -> Counts:
         """How much there is."""
@@ -521,24 +459,13 @@ class Store:
             )
 
     def check(self) -> list[str]:
-        """What is wrong with the file; empty when it is sound."""
+        """What SQLite finds wrong with the file; empty when it is sound."""
         found = [text for (text,) in self._db.execute("PRAGMA quick_check") if text != "ok"]
         found += [f"row {row[1]} of {row[0]} points to nothing" for row in self._db.execute("PRAGMA foreign_key_check")]
-        return found or odd_rows(self._db)
+        return found
 
 
-def _read_values(part: FilePart) -> tuple[int | float | str | bytes | None, ...]:
-    """Those of `_READ_COLUMNS`."""
-    own = part.size_bytes, part.mtime_ns, part.detail, part.taken_ns, part.reader, part.mount_id, part.real_path
-    return *own, *part.look
-
-
-def is_path(path: bytes) -> bool:
-    """Whether it is one that `index` would have written."""
-    return path.startswith(b"/") and b"\0" not in path
-
-
-def _file_row(row: Any) -> FileRow:
+def _file_row(row: tuple[int, bytes, bytes, int, int, bytes, str, float | None, int, int, int, int | None]) -> FileRow:
     return FileRow(
         id=row[0],
         folder=row[1],
@@ -552,5 +479,4 @@ def _file_row(row: Any) -> FileRow:
         has_vectors=bool(row[9]),
         reader=row[10],
         mount_id=row[11],
-        real_path=row[12],
     )

@@ -16,7 +16,6 @@ from seesay.search.mounts import Mount, Mounts
 from seesay.search.rules import Rules, Scope
 
 SUFFIXES = tuple(suffix.encode() for suffix in PICTURE_SUFFIXES | VIDEO_SUFFIXES)
-LARGEST_NS = 2**63 - 1
 _PROGRAM_SUFFIXES = (b".ts", b".mts")  # of MPEG streams, and of TypeScript, which is text
 
 
@@ -32,7 +31,6 @@ class Found:
     """The name is there, and what it leads to is not: a link to a drive that is away."""
     may_come_back: bool = False
     """The problem is of the place and not of the file."""
-    is_link: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,14 +41,6 @@ class Listing:
     found: list[Found]
     mount: Mount
     """What holds the folder."""
-    real: bytes
-    """The folder's path without links."""
-
-    def real_path(self, file: Found) -> bytes | None:
-        """Where a file of it is when links are followed; None: at its own path."""
-        path = os.path.join(self.folder, file.name)
-        real = os.path.realpath(path) if file.is_link else os.path.join(self.real, file.name)
-        return None if real == path else real
 
 
 @dataclass(slots=True)
@@ -111,14 +101,11 @@ class Walk:
         else:
             folder, name = os.path.split(root)
             try:
-                real = os.path.realpath(folder)
-                mount = self._mount(real)
+                mount = self._mount(os.path.realpath(folder))
             except OSError as error:
                 self.unreadable[root] = f"cannot be reached: {error.strerror}"
                 return
-            yield Listing(
-                folder=folder, found=[_found(name, root, is_link=os.path.islink(root))], mount=mount, real=real
-            )
+            yield Listing(folder=folder, found=[_found(name, root)], mount=mount)
         while self._waiting:
             yield from self._root(self._waiting.pop())
 
@@ -168,9 +155,9 @@ class Walk:
                 if entry.is_file(follow_symlinks=False):
                     counts[_suffix(entry.name)] += 1
             elif not entry.is_dir():
-                found.append(_found(entry.name, entry.path, is_link=entry.is_symlink()))
+                found.append(_found(entry.name, entry.path))
         waiting.extend(reversed(folders))
-        return Listing(folder=folder.path, found=found, mount=self._mount(real), real=real)
+        return Listing(folder=folder.path, found=found, mount=self._mount(real))
 
     def _mount(self, real: bytes) -> Mount:
         """What holds a folder, asked after it was listed: an automatic mount comes with that."""
@@ -207,7 +194,7 @@ def is_gone(path: bytes) -> bool:
     return False
 
 
-def _found(name: bytes, path: bytes, *, is_link: bool) -> Found:
+def _found(name: bytes, path: bytes) -> Found:
     try:
         status = os.stat(path)
     except FileNotFoundError:
@@ -217,12 +204,7 @@ def _found(name: bytes, path: bytes, *, is_link: bool) -> Found:
         return Found(name=name, problem=f"cannot be reached: {error.strerror}", may_come_back=True)
     if not stat.S_ISREG(status.st_mode):
         return Found(name=name, problem="not a regular file (a pipe, a socket or a device)")
-    return Found(name=name, size_bytes=status.st_size, mtime_ns=fit_ns(status.st_mtime_ns), is_link=is_link)
-
-
-def fit_ns(time_ns: int) -> int:
-    """The nearest time that SQLite and our dates can hold, from 1677 to 2262: file systems have others."""
-    return max(-LARGEST_NS, min(LARGEST_NS, time_ns))
+    return Found(name=name, size_bytes=status.st_size, mtime_ns=status.st_mtime_ns)
 
 
 def _suffix(name: bytes) -> str:

@@ -49,7 +49,7 @@ def app_of(service: Service) -> ASGIApp:
         app.include_router(part.router)
 
     @app.get("/", include_in_schema=False)
-    async def page(request: Request) -> FileResponse:
+    def page(request: Request) -> FileResponse:
         return FileResponse(PAGE / "index.html", headers={"Cache-Control": "no-cache"})
 
     app.mount("/page", StaticFiles(directory=PAGE), name="page")

@@ -33,7 +33,7 @@ def classify(request: Request, asked: AskedClassify) -> dict[str, Any]:
     if (asked.image is None) == (asked.item is None):
         raise UsageError("name the picture with either image or item")
     if asked.image is not None:
-        return _rank(service, service.look_at(from_data_url(asked.image))[None], asked)
+        return _rank(service, service.encoder.encode_images([service.upload(from_data_url(asked.image))]), asked)
     return _rank(service, service.vector_of(asked.item or 0)[None], asked)
 
 
@@ -44,7 +44,8 @@ def classify_upload(
     """The same for a picture's file; labels with commas between them."""
     service = service_of(request)
     names = [label.strip() for label in labels.split(",") if label.strip()]
-    return _rank(service, service.look_at(image.file.read())[None], AskedClassify(labels=names[:1000]))
+    vectors = service.encoder.encode_images([service.upload(image.file.read())])
+    return _rank(service, vectors, AskedClassify(labels=names[:1000]))
 
 
 def _rank(service: Service, vectors_1E: Any, asked: AskedClassify) -> dict[str, Any]:

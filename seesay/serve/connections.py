@@ -6,7 +6,6 @@ connections, the one that has kept us waiting longest is closed, so that whoever
 """
 
 import asyncio
-from collections.abc import Callable
 from typing import Any, ClassVar
 
 import uvicorn
@@ -86,25 +85,16 @@ class Server(uvicorn.Server):
 
     Args:
         config: of uvicorn.
-        on_stop: called in the event loop when it is told to stop; ends what can take minutes.
         on_last_moments: called in the event loop when `grace_s` is over.
         grace_s: seconds after SIGTERM in which requests are finished as if nothing were.
     """
 
-    def __init__(
-        self,
-        config: uvicorn.Config,
-        on_last_moments: Callable[[], None],
-        *,
-        grace_s: float,
-        on_stop: Callable[[], None] = lambda: None,
-    ) -> None:
+    def __init__(self, config: uvicorn.Config, on_last_moments: Any, *, grace_s: float) -> None:
         super().__init__(config)
-        self._on_last_moments, self._grace_s, self._on_stop = on_last_moments, grace_s, on_stop
+        self._on_last_moments, self._grace_s = on_last_moments, grace_s
 
     async def shutdown(self, sockets: Any = None) -> None:
         """Answer what was taken, then stop."""
-        self._on_stop()
         timer = asyncio.get_running_loop().call_later(self._grace_s, self._on_last_moments)
         try:
             await super().shutdown(sockets)

@@ -15,9 +15,6 @@ from starlette.exceptions import HTTPException
 from seesay.base.errors import InputError, LibraryError, ModelMismatchError, SeesayError, UsageError
 from seesay.base.paths import show
 from seesay.serve.batching import BusyError
-from seesay.serve.leaving import GoneError
-from seesay.serve.queries import Asked
-from seesay.serve.wrong import place, sentence
 
 log = logging.getLogger("seesay.serve")
 RETRY_AFTER_S = 1
@@ -42,7 +39,6 @@ class RefusedError(SeesayError):
 
 _STATUS: tuple[tuple[type[Exception], int], ...] = (  # the first that fits
     (BusyError, 503),
-    (GoneError, 499),  # nginx's number; nobody is there to read it, and it is no fault to log
     (ModelMismatchError, 409),
     (NoHeatError, 409),
     (LibraryError, 503),
@@ -61,9 +57,9 @@ def add_handlers(app: FastAPI) -> None:
         if isinstance(error, NotFoundError):
             return _answer(request, 404, str(error))
         if isinstance(error, HTTPException):
-            return _answer(request, error.status_code, _detail(request, error), headers=error.headers)
+            return _answer(request, error.status_code, str(error.detail), headers=error.headers)
         if isinstance(error, RequestValidationError):
-            return _misshapen(request, error)
+            return _answer(request, 422, _sentence(error))
         status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
         if status == 500:
             return _unexpected(request, error)
@@ -72,24 +68,6 @@ def add_handlers(app: FastAPI) -> None:
 
     for kind in (SeesayError, HTTPException, RequestValidationError, Exception):
         app.add_exception_handler(kind, on_error)
-
-
-def _misshapen(request: Request, error: RequestValidationError) -> JSONResponse:
-    """What cannot be read at all is 400, and so is everything that OpenAI's clients send wrong."""
-    errors = error.errors()
-    is_unreadable = request.url.path.startswith("/v1/") or any(each["type"] == "json_invalid" for each in errors)
-    models = [model for model in Asked.__subclasses__() if request.url.path.startswith("/api/")]
-    said = sentence(errors, error.body, models)
-    return _answer(request, 400 if is_unreadable else 422, said, param=place(errors[0], error.body) or None)
-
-
-def _detail(request: Request, error: HTTPException) -> str:
-    """Starlette's own errors are a status and its name."""
-    if error.status_code == 404 and error.detail == "Not Found":
-        return f"nothing is at {request.url.path}; /openapi.json lists what is"
-    if error.status_code == 405 and error.detail == "Method Not Allowed":
-        return f"{request.method} is not answered at {request.url.path}; {(error.headers or {}).get('Allow', 'GET')} is"
-    return str(error.detail)
 
 
 def _unexpected(request: Request, error: Exception) -> JSONResponse:
@@ -120,3 +98,12 @@ def to_content(
         return {"error": message}
     kind = "invalid_request_error" if status < 500 else "server_error"
     return {"error": {"message": message, "type": kind, "param": param, "code": code}}
+
+
+def _sentence(error: RequestValidationError) -> str:
+    """The first things that are wrong, and where."""
+    parts = []
+    for each in error.errors()[:3]:
+        where = ".".join(str(part) for part in each["loc"] if part not in ("body", "query", "path"))
+        parts.append(f"{where}: {each['msg']}" if where else str(each["msg"]))
+    return "; ".join(parts)

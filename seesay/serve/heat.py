@@ -14,7 +14,6 @@ from seesay.search.picture import open_item
 from seesay.search.query import Query
 from seesay.search.rows import ItemRow
 from seesay.serve.errors import NoHeatError
-from seesay.serve.originals import check_original
 from seesay.serve.service import Service
 
 
@@ -24,13 +23,10 @@ def of_item(service: Service, row: ItemRow, query: Query) -> dict[str, Any]:
     Raises:
         NoHeatError: the model has no patch features.
         InputError: the picture cannot be read.
-        NotFoundError: its file is gone, or another one than the index read.
     """
-    check_original(row)
+    picture = open_item(row, target_px=service.encoder.transform.target_px)
     try:
-        with service.decoding.own():
-            picture = open_item(row, target_px=service.encoder.transform.target_px)
-            patches_PPE = service.encoder.encode_patches([picture])[0]
+        patches_PPE = service.encoder.encode_patches([picture])[0]
     except UsageError as error:
         raise NoHeatError(str(error)) from error
     cosine_PP = patches_PPE @ query.vector(service.encoder)

@@ -24,7 +24,6 @@ from seesay.search.query import Query, Steps, Term
 MOST_HITS = 500
 _QUIET = QuietPillow()
 VectorOf = Callable[[int], NDArray[np.float32]]
-LookAt = Callable[[bytes], NDArray[np.float32]]
 
 
 class Asked(BaseModel):
@@ -88,33 +87,33 @@ class AskedSearch(Asked):
         )
 
 
-def to_query(asked: AskedSearch, vector_of: VectorOf, look_at: LookAt) -> Query | Steps:
+def to_query(asked: AskedSearch, vector_of: VectorOf, upload: Callable[[bytes], Image.Image]) -> Query | Steps:
     """The query of a search.
 
     Args:
         asked: what the client wrote.
         vector_of: (E,) of an item of the library.
-        look_at: (E,) of the bytes of a picture.
+        upload: opens the bytes of a picture.
 
     Raises:
         UsageError: it has nothing to look for.
         InputError: one of its pictures cannot be read.
     """
-    first = Query(tuple(_term(term, vector_of, look_at) for term in asked.terms))
+    first = Query(tuple(_term(term, vector_of, upload) for term in asked.terms))
     if not asked.then:
         return first
-    rest = (Query(tuple(_term(term, vector_of, look_at) for term in step)) for step in asked.then)
+    rest = (Query(tuple(_term(term, vector_of, upload) for term in step)) for step in asked.then)
     return Steps((first, *rest), asked.within_s)
 
 
-def _term(asked: AskedTerm, vector_of: VectorOf, look_at: LookAt) -> Term:
+def _term(asked: AskedTerm, vector_of: VectorOf, upload: Callable[[bytes], Image.Image]) -> Term:
     given = [name for name in ("text", "item", "image") if getattr(asked, name) is not None]
     if len(given) != 1:
         raise UsageError(f"a term has one of text, item and image; this one has {' and '.join(given) or 'none'}")
     if asked.item is not None:
         return Term(vector=vector_of(asked.item), weight=asked.weight)
     if asked.image is not None:
-        return Term(vector=look_at(from_data_url(asked.image)), weight=asked.weight)
+        return Term(image=upload(from_data_url(asked.image)), weight=asked.weight)
     if not (asked.text or "").strip():
         raise UsageError("a text of the query is empty")
     return Term(text=asked.text, weight=asked.weight)

@@ -13,16 +13,15 @@ from fastapi import Query as Parameter
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from seesay.base.errors import NoLibraryError, UsageError
+from seesay.base.errors import LibraryError, ModelMismatchError, UsageError
 from seesay.search.hit import to_time
 from seesay.search.options import Found
 from seesay.search.query import Query, Steps, Term, parse_sentence, unknown_words
 from seesay.search.rows import ItemRow
 from seesay.serve import heat
 from seesay.serve.media import describe
-from seesay.serve.queries import MOST_HITS, AskedSearch, AskedTerm, Place, to_query
+from seesay.serve.queries import MOST_HITS, AskedSearch, Place, to_query
 from seesay.serve.service import Service, service_of
-from seesay.serve.wrong import sentence
 
 router = APIRouter(prefix="/api")
 NUM_MARKS = 20
@@ -79,12 +78,9 @@ def search_by_upload(
     service = service_of(request)
     try:
         asked = AskedSearch.model_validate(json.loads(query))
-    except ValidationError as error:
-        said = sentence(error.errors(), json.loads(query), (AskedSearch, AskedTerm))
-        raise UsageError(f"query must be the JSON object that /api/search takes: {said}") from error
-    except ValueError as error:
-        raise UsageError(f"query must be the JSON object that /api/search takes: {error}") from error
-    picture = Term(vector=service.look_at(image.file.read()))
+    except (ValidationError, ValueError) as error:
+        raise UsageError("query must be the JSON object that /api/search takes") from error
+    picture = Term(image=service.upload(image.file.read()))
     others = _query(service, asked) if asked.terms else Query((picture,))
     if isinstance(others, Steps):
         raise UsageError("a picture's file cannot begin a sequence; send it as a data: URL in terms")
@@ -97,8 +93,6 @@ def item(request: Request, item_id: ItemId) -> dict[str, Any]:
     service = service_of(request)
     row = service.item(item_id)
     found = describe_item(row)
-    if service.libraries.use(lambda library: library.is_out_of_reach(row.path)):
-        found["out_of_reach"] = True
     if row.time_s is not None:
         moments = service.libraries.use(lambda library: library.moments(item_id))
         columns = zip(moments.ids, moments.start_s, moments.end_s, moments.time_s, strict=True)
@@ -142,16 +136,14 @@ def search(service: Service, query: Query | Steps, asked: AskedSearch) -> dict[s
     options = asked.to_options()
     # Read here and not in the library's threads, so that the model sees those who ask together as one batch.
     known = _known(query, service)
-    identity = None
     try:
-        found, identity = service.libraries.use(
-            lambda library: (library.find(known, options, calibrated_by=query), library.identity)
-        )
-    except NoLibraryError as error:
+        found = service.libraries.use(lambda library: library.find(known, options, calibrated_by=query))
+    except ModelMismatchError:
+        raise
+    except LibraryError as error:
         found = Found(hits=[], has_more=False, is_match=False, least_cosine=None, why_none=str(error))
     answer = {
-        "hits": [hit.to_dict() | describe(hit.path, hit.facts) for hit in found.hits],
-        "library": identity,
+        "hits": [hit.to_dict() | describe(hit.path) for hit in found.hits],
         "cursor": str(options.offset + options.limit) if found.has_more else None,
         "is_match": found.is_match,
         "is_held_back": found.is_held_back,
@@ -165,7 +157,7 @@ def search(service: Service, query: Query | Steps, asked: AskedSearch) -> dict[s
 def describe_item(row: ItemRow) -> dict[str, Any]:
     """An item as every answer says it."""
     kind = "image" if row.time_s is None else "moment"
-    found: dict[str, Any] = {"id": row.id, "kind": kind, **describe(os.fsdecode(row.path), row.facts)}
+    found: dict[str, Any] = {"id": row.id, "kind": kind, **describe(os.fsdecode(row.path))}
     if row.time_s is not None:
         found |= {"start_s": row.start_s, "end_s": row.end_s, "time_s": row.time_s}
     if row.taken_ns is not None:
@@ -178,7 +170,7 @@ def describe_item(row: ItemRow) -> dict[str, Any]:
 
 
 def _query(service: Service, asked: AskedSearch) -> Query | Steps:
-    return to_query(asked, service.vector_of, service.look_at)
+    return to_query(asked, service.vector_of, service.upload)
 
 
 def _known(query: Query | Steps, service: Service) -> NDArray[np.float32] | Steps:

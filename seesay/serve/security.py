@@ -15,9 +15,8 @@ from starlette.responses import JSONResponse, PlainTextResponse, RedirectRespons
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from seesay.serve.bodies import BodyError, check_json
-from seesay.serve.errors import RETRY_AFTER_S, to_content
+from seesay.serve.errors import to_content
 from seesay.serve.settings import NAMES_OF_THIS_MACHINE, Budget, Settings
-from seesay.serve.token_page import token_page
 
 COOKIE = "seesay_token"  # and the port: cookies of one host are shared by all its ports
 KEPT_S = 400 * 86_400  # the longest that browsers keep a cookie
@@ -50,7 +49,6 @@ class Guard:
         self._app = app
         self._settings = settings
         self._budget = settings.budget
-        self._shared = _Shared()
         self._names = NAMES_OF_THIS_MACHINE | {name.lower() for name in (settings.host, *settings.hosts)}
         self._answers_any_name = settings.host in ("0.0.0.0", "::") and not settings.hosts  # noqa: S104 (a token guards it)
 
@@ -72,14 +70,10 @@ class Guard:
         if refusal is not None:
             await refusal(scope, receive, send_guarded)
             return
-        body = _Body(self._shared)
-        limited = self._limited(receive, body)
+        limited = self._limited(receive)
         if _may_be_json(scope):
             limited = _checked(limited, self._budget)
-        try:
-            await self._app(scope, limited, send_guarded)
-        finally:
-            body.forget()
+        await self._app(scope, limited, send_guarded)
 
     def _refusal(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
@@ -115,8 +109,6 @@ class Guard:
             return None
         if any(_is_same(offered, token) for offered in _cookies(headers, cookie)):
             return None
-        if scope["path"] == "/" and "text/html" in headers.get("accept", ""):
-            return token_page(is_wrong=b"token=" in scope["query_string"])
         if scope["path"] == "/":
             return PlainTextResponse(_NO_TOKEN, status_code=401, headers={"WWW-Authenticate": "Bearer"})
         return _refuse(scope["path"], 401, _NO_TOKEN, {"WWW-Authenticate": "Bearer"})
@@ -127,58 +119,28 @@ class Guard:
         name, colon, port = host.lower().rpartition(":")
         return (name if colon and port.isdecimal() else host.lower()) in self._names
 
-    def _limited(self, receive: Receive, body: "_Body") -> Receive:
+    def _limited(self, receive: Receive) -> Receive:
         """A body without a length is counted while it comes, and one that stops coming is given up."""
+        taken = 0
         is_whole = False
 
         async def receive_limited() -> Message:
-            nonlocal is_whole
+            nonlocal taken, is_whole
             try:  # when it is whole, the next message is that the client is gone, which may take as long as it likes
                 message = await asyncio.wait_for(receive(), None if is_whole else self._budget.body_s)
             except TimeoutError as error:
                 raise BodyError(408, f"nothing of the body came for {self._budget.body_s:g} s") from error
             if message["type"] == "http.request":
                 is_whole = not message.get("more_body", False)
-                body.count(len(message.get("body", b"")))
-                if body.num_bytes > self._budget.body_bytes:
+                taken += len(message.get("body", b""))
+                if taken > self._budget.body_bytes:
                     raise BodyError(413, self._limit_text())
-                if self._shared.num_bytes > self._budget.bodies_bytes:
-                    raise BodyError(
-                        503,
-                        f"the requests that are being answered hold {self._budget.bodies_bytes >> 20} MiB, which is "
-                        "the most at a time; try again in a moment",
-                        headers={"Retry-After": str(RETRY_AFTER_S)},
-                    )
             return message
 
         return receive_limited
 
     def _limit_text(self) -> str:
         return f"the request is larger than the {self._budget.body_bytes >> 20} MiB that the service takes"
-
-
-class _Shared:
-    """Bytes of all bodies that are here now. Used in the event loop alone, so it needs no lock."""
-
-    def __init__(self) -> None:
-        self.num_bytes = 0
-
-
-class _Body:
-    """The body of one request, which is kept until it is answered."""
-
-    def __init__(self, shared: _Shared) -> None:
-        self.num_bytes = 0
-        self._shared = shared
-
-    def count(self, num_bytes: int) -> None:
-        """A part of it came."""
-        self.num_bytes += num_bytes
-        self._shared.num_bytes += num_bytes
-
-    def forget(self) -> None:
-        """It is answered."""
-        self._shared.num_bytes -= self.num_bytes
 
 
 def _may_be_json(scope: Scope) -> bool:

@@ -1,5 +1,6 @@
 """What the routes share: the model behind its lanes, the library in its threads, and the limits."""
 
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -7,21 +8,19 @@ from typing import cast
 import numpy as np
 from fastapi import Request
 from numpy.typing import NDArray
+from PIL import Image
 
 from seesay.base.errors import UsageError
 from seesay.base.paths import default_library
 from seesay.encoders import load
-from seesay.encoders.encoder import Pixels, Vectors
+from seesay.encoders.encoder import Pixels
 from seesay.encoders.ready import BundleEncoder
 from seesay.search.library import Library
 from seesay.search.rows import ItemRow
 from seesay.serve.batching import BatchingEncoder
-from seesay.serve.cutting import Clips
-from seesay.serve.decoding import Decoding
 from seesay.serve.errors import NotFoundError
 from seesay.serve.libraries import Libraries
 from seesay.serve.media import Thumbnails
-from seesay.serve.memory import return_large_blocks
 from seesay.serve.metrics import Metrics
 from seesay.serve.queries import open_upload
 from seesay.serve.settings import Settings
@@ -40,32 +39,29 @@ class Service:
     libraries: Libraries
     thumbnails: Thumbnails
     metrics: Metrics
-    decoding: Decoding
-    clips: Clips
+    decoding: threading.BoundedSemaphore
+    """One place for each uploaded picture that is decoded now."""
+    cutting: threading.BoundedSemaphore
+    """One place for each clip that is cut now."""
     is_ready: bool = False
     """Both towers are loaded."""
+
+    def upload(self, content: bytes) -> Image.Image:
+        """A picture that somebody sent, decoded.
+
+        Raises:
+            InputError: it cannot be read or is too large.
+        """
+        return open_upload(content, target_px=self.encoder.transform.target_px, most_pixels=self.settings.budget.pixels)
 
     def pixels(self, content: bytes) -> Pixels:
         """(S, S, 3) uint8 of a picture that somebody sent; few are decoded at once, whatever is asked for.
 
         Raises:
             InputError: it cannot be read or is too large.
-            BusyError: too many wait to be decoded.
         """
-        transform = self.encoder.transform
-        with self.decoding.upload():
-            most_pixels = self.settings.budget.pixels
-            return transform(open_upload(content, target_px=transform.target_px, most_pixels=most_pixels))
-
-    def look_at(self, content: bytes) -> Vectors:
-        """(E,) of a picture that somebody sent; nothing else of it is kept.
-
-        Raises:
-            InputError: it cannot be read or is too large.
-            BusyError: too many wait to be decoded, or for the model.
-        """
-        vector_E: Vectors = self.encoder.encode_pixels(self.pixels(content)[None])[0]
-        return vector_E
+        with self.decoding:
+            return self.encoder.transform(self.upload(content))
 
     def shorten(self, text: str) -> str:
         """A text without what lies beyond the model's context for sure, so that tokenizing a book costs no seconds.
@@ -86,21 +82,6 @@ class Service:
         except UsageError as error:
             raise NotFoundError(str(error)) from error
 
-    def item_of(self, item_id: int, version: str | None) -> tuple[ItemRow, str]:
-        """An item, and the identity of its library.
-
-        Args:
-            item_id: its id.
-            version: the identity of the library that the id is of; None where nobody said.
-
-        Raises:
-            NotFoundError: there is none with this id, or the id is of another library.
-        """
-        identity = self.libraries.use(lambda library: library.identity)
-        if version is not None and version != identity:
-            raise NotFoundError("this is an item of another library than the one that is served now; search again")
-        return self.item(item_id), identity
-
     def vector_of(self, item_id: int) -> NDArray[np.float32]:
         """(E,) of an item of the library.
 
@@ -118,12 +99,10 @@ class Service:
 
     def give_up(self) -> None:
         """Answer what still waits for the model by telling it to come again: the service is stopping."""
-        self.clips.stop()
         self.encoder.give_up()
 
     def close(self) -> None:
         """Answer what was taken, and let go."""
-        self.clips.close()
         self.encoder.close()
         self.libraries.close()
 
@@ -134,7 +113,6 @@ def start(settings: Settings) -> Service:
     Raises:
         SeesayError: the library or the model cannot be used.
     """
-    return_large_blocks()
     folder = (settings.library or default_library()).expanduser().absolute()
     model = load(settings.model or _model_of(folder), truncate=True)
     metrics = Metrics()
@@ -150,8 +128,8 @@ def start(settings: Settings) -> Service:
         Libraries(folder, encoder),
         Thumbnails(folder),
         metrics,
-        decoding=Decoding(settings.budget),
-        clips=Clips(settings.budget),
+        decoding=threading.BoundedSemaphore(settings.budget.decoded_at_once),
+        cutting=threading.BoundedSemaphore(settings.budget.clips_at_once),
     )
 
 

@@ -21,8 +21,6 @@ class Budget:
     """Seconds of silence at most while a body comes."""
     body_bytes: int = 64 << 20
     """The largest body of a request."""
-    bodies_bytes: int = 256 << 20
-    """All bodies together that are being read or worked on; who comes when it is used up is told to come again."""
     json_values: int = 100_000
     """Values that a JSON body may hold; 2,048 messages of a chat with all their fields have some 40,000."""
     json_depth: int = 32
@@ -32,21 +30,11 @@ class Budget:
     waiting: int = 512
     """Texts, or pictures, that may wait for the model; who comes when it is full is told to come again."""
     pixels: int = 100_000_000
-    """The most pixels that an uploaded picture may declare."""
+    """The most pixels that an uploaded picture may declare: decoding takes up to 15 bytes each."""
     decoded_at_once: int = 2
-    """Pictures that are decoded at the same time for clients."""
-    decoding_bytes: int = 960 << 20
-    """Memory that these take together: 12 to 28 bytes a pixel, 8 in a JPEG, which is decoded at a smaller scale."""
-    decodes_waiting: int = 64
-    """Pictures that may wait to be decoded, fewer than `threads`, so that whoever sends none is answered."""
+    """Uploaded pictures that are decoded at the same time."""
     clips_at_once: int = 2
     """Clips that are cut at the same time; the next is told to come again."""
-    clip_s: float = 600.0
-    """The longest clip."""
-    clip_work_s: float = 120.0
-    """Seconds in which a clip must be cut; one that has to be encoded anew may take longer, and is then refused."""
-    clip_bytes: int = 2 << 30
-    """Disk that all clips take together which are being cut or sent."""
     grace_s: float = 25.0
     """Seconds after SIGTERM in which requests are finished; then those that remain are told to come again."""
 

@@ -9,9 +9,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from seesay.base.errors import LibraryError
 from seesay.base.paths import json_path, show
-from seesay.search.database import exists
 from seesay.search.library import Library
-from seesay.search.store import DATABASE
 from seesay.serve.service import service_of
 
 router = APIRouter()
@@ -24,9 +22,7 @@ def library(request: Request) -> dict[str, Any]:
     found: dict[str, Any] = {"folder": show(str(service.libraries.folder)), "model": service.encoder.id}
     try:
         return found | service.libraries.use(_counts)
-    except LibraryError:
-        if exists(service.libraries.folder / DATABASE):  # it is busy or damaged, and not empty
-            raise
+    except LibraryError:  # there is none yet
         none = {"num_items": 0, "num_files": 0, "num_images": 0, "num_videos": 0}
         return found | none | {"roots": [], "indexing": None, "errors": {"count": 0}}
 
@@ -41,8 +37,6 @@ def errors(
     try:
         rows = service_of(request).libraries.use(lambda opened: opened.errors())
     except LibraryError:
-        if exists(service_of(request).libraries.folder / DATABASE):
-            raise
         rows = []
     page = rows[offset : offset + limit]
     lines = [
@@ -57,13 +51,13 @@ def errors(
 
 
 @router.get("/healthz")
-async def health() -> dict[str, str]:  # in the event loop, so that it needs none of the threads
+def health() -> dict[str, str]:
     """The process is alive."""
     return {"status": "ok"}
 
 
 @router.get("/readyz")
-async def ready(request: Request) -> Response:
+def ready(request: Request) -> Response:
     """The model is loaded, so that an answer takes no longer than it has to."""
     is_ready = service_of(request).is_ready
     return JSONResponse({"status": "ready" if is_ready else "loading"}, status_code=200 if is_ready else 503)

@@ -27,7 +27,7 @@ def many(folder, count):
 
 def test_a_full_disk_is_one_sentence_and_the_next_run_goes_on(run, tmp_path):
     many(tmp_path / "many", 120)
-    with small_disk(tmp_path / "disk", 360) as resize:
+    with small_disk(tmp_path / "disk", 240) as resize:
         library = tmp_path / "disk" / "library"
         full = run("index", "many", "--library", library, code=2)
         assert full.stdout == ""

@@ -3,8 +3,10 @@
 import base64
 import contextlib
 import json
+import re
 import signal
 import socket
+import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 from urllib.request import urlopen
@@ -12,7 +14,26 @@ from urllib.request import urlopen
 import numpy as np
 import openai
 import pytest
-from serving import serving
+from program import SEESAY
+
+ADDRESS = re.compile(r"http://\S+:(\d+)")
+
+
+@contextlib.contextmanager
+def serving(run, *arguments):
+    """A running service; the process and its address."""
+    process = subprocess.Popen(
+        [SEESAY, "serve", "--port", "0", *arguments],
+        stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=run.environment,
+    )  # fmt: skip
+    try:
+        line = process.stderr.readline()
+        found = ADDRESS.search(line)
+        assert found, line + process.stderr.read()
+        yield process, found[0]
+    finally:
+        process.kill()
+        process.communicate()
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from seesay.base.errors import BundleError
 from seesay.encoders.checkpoints.folder import find_shards
-from seesay.encoders.checkpoints.torchscript import BROKEN_PICKLE, check_zip, is_torchscript, read_torchscript
+from seesay.encoders.checkpoints.torchscript import BROKEN_PICKLE, is_torchscript, read_torchscript
 
 # Where a program keeps the weights; the first that holds some is taken, averaged ones (EMA) last.
 _KEYS = ("state_dict", "model_state_dict", "model", "module", "net", "network", "weights", "params", "clip")
@@ -27,7 +27,6 @@ _DEPTH = 3  # dictionaries in dictionaries
 _WRAPPERS = {"module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}
 # The names that every CLIP has one of; what stands before them is the prefix of whoever holds the model.
 _ANCHOR = re.compile(r"(?:^|\.)(?:logit_scale$|visual\.|vision_model\.|text_model\.|token_embedding\.weight$)")
-_FEW = 1 << 20  # numbers; a mask or a row of positions may well be a view that repeats itself
 _NAMED_AT_MOST = 5  # keys that a message names
 
 
@@ -58,26 +57,12 @@ def _read_file(path: Path) -> dict[str, Tensor]:
             raise BundleError(f"{path} is not a sound safetensors file: {error}; fetch it again") from error
     if is_torchscript(path):
         return read_torchscript(path)
-    check_zip(path)
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, *BROKEN_PICKLE) as error:
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise BundleError(f"{path} is refused: it is cut short, or holds more than weights ({reason})") from error
-    state = _from_dictionary(path, content)
-    for name, tensor in state.items():
-        _check_storage(path, name, tensor)
-    return state
-
-
-def _check_storage(path: Path, name: str, tensor: Tensor) -> None:
-    """A view can have any number of numbers over a storage of one, and a copy of it then takes all memory."""
-    has_storage = tensor.layout == torch.strided and not tensor.is_meta
-    num_stored = tensor.untyped_storage().nbytes() // tensor.element_size() if has_storage else 0
-    if tensor.numel() > max(num_stored, _FEW):
-        raise BundleError(
-            f"{path} is refused: {name!r} has {tensor.numel():,} numbers, of which {num_stored:,} are stored"
-        )
+    return _from_dictionary(path, content)
 
 
 def _read_shards(index: Path) -> dict[str, Tensor]:

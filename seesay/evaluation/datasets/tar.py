@@ -15,11 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seesay.base.errors import DataError, InputError, reason
+from seesay.base.errors import DataError, reason
 from seesay.base.texts import decode_text
 from seesay.data.braces import expand
 from seesay.data.classes import read_classes
-from seesay.data.members import Bounded, check_member
 from seesay.data.tars import shards_of
 from seesay.evaluation.dataset import Captions, Dataset
 from seesay.evaluation.datasets.address import Asked
@@ -29,7 +28,6 @@ from seesay.evaluation.datasets.pictures import Members
 from seesay.inputs.pictures import PICTURE_SUFFIXES
 
 _LABEL_SUFFIXES = (".cls", ".npy", ".txt")
-_READ_SUFFIXES = PICTURE_SUFFIXES | set(_LABEL_SUFFIXES)
 _NUMBER = re.compile(rb"\s*-?\d+\s*")
 
 
@@ -130,20 +128,16 @@ def dataset_of(
 def _members(tar: Path) -> Iterator[tuple[str, str, tarfile.TarInfo, Callable[[], bytes]]]:
     """(stem, suffix, header, a function that reads it); the stem ends at the first dot of the name."""
     try:
-        with tarfile.open(tar, "r:", tarinfo=Bounded) as archive:
+        with tarfile.open(tar, "r:") as archive:
             for member in archive:
                 folder, _, name = member.name.rpartition("/")
                 stem, _, suffix = name.partition(".")
-                suffix = f".{suffix.lower()}"
-                if member.isfile() and stem and suffix in _READ_SUFFIXES:
-                    check_member(member)
-                    yield f"{folder}/{stem}" if folder else stem, suffix, member, _reader(archive, member)
+                if member.isfile() and stem:
+                    yield f"{folder}/{stem}" if folder else stem, f".{suffix.lower()}", member, _reader(archive, member)
                 archive.members = []  # type: ignore[attr-defined]  # or every header stays in memory
             _check_end(tar, archive)
     except FileNotFoundError as error:
         raise DataError(f"{tar} is not there") from error
-    except InputError as error:
-        raise DataError(f"{tar} cannot be used: {error}") from error
     except (tarfile.TarError, EOFError, OSError) as error:
         hint = "; it may be compressed, which leaves no way to read one picture: unpack it to a plain .tar"
         raise DataError(f"{tar} cannot be read: {reason(error)}{hint if tar.suffix != '.tar' else ''}") from error

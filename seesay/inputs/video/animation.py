@@ -6,12 +6,10 @@ Source: Chromium, third_party/blink/renderer/platform/graphics/deferred_image_de
 and WebKit have the same rule.
 """
 
-import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import lru_cache
-from itertools import count, repeat
+from itertools import repeat
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,7 +18,6 @@ from PIL import Image
 from seesay.base.errors import InputError
 from seesay.inputs.color import to_srgb
 from seesay.inputs.quiet import QuietPillow
-from seesay.inputs.refusals import check_size, reason
 from seesay.inputs.video.choosing import AtChoice, Timeline, choice_for
 from seesay.inputs.video.frame import Frame
 from seesay.inputs.video.info import VideoInfo
@@ -28,14 +25,6 @@ from seesay.inputs.video.sampling import At, Every, KeyFrames, Uniform, middles
 
 ANIMATION_SUFFIXES = frozenset({".apng", ".avif", ".gif", ".png", ".webp"})
 """Lower-case suffixes of files that are pictures or short videos, which only their content says."""
-
-MOST_PIXELS = 2_000_000_000
-"""The most pixels of an animation that are composed, all pictures together. It bounds time: 5 to 25 ns each, so 10 to
-50 s, twice. Reached by 960 pictures of 1920 x 1080, 15,000 of 480 x 270, or 13 of 12,000 x 12,000, for which a file
-needs only a few kB. What comes after is left out, with a line in the ledger."""
-
-MOST_PICTURES = 100_000
-"""The most pictures of an animation, however small: one takes at least 35 us."""
 
 _QUIET = QuietPillow()
 _TOO_SHORT_S, _USUAL_S = 0.0105, 0.1  # 10 ms, whatever rounding a format does
@@ -53,7 +42,7 @@ def is_animated(path: str | Path) -> bool:
     """Whether there is a second picture in the file. What cannot be read is not animated."""
     try:
         with _QUIET, Image.open(path, formats=_FORMATS) as picture:
-            return bool(getattr(picture, "is_animated", False))
+            return _num_pictures(picture) > 1
     except _DECODER_ERRORS:
         return False
 
@@ -120,63 +109,36 @@ class _Step(NamedTuple):
     end_s: float
 
 
-def _steps(path: str | Path) -> tuple[tuple[_Step, ...], str]:
+def _steps(path: str | Path) -> tuple[list[_Step], str]:
     """When each picture begins and ends; and what is wrong with the file after them, if anything is."""
-    try:
-        status = Path(path).stat()
-    except (OSError, ValueError) as error:
-        raise InputError(reason(error)) from error
-    return _steps_of(str(path), status.st_size, status.st_mtime_ns)
-
-
-@lru_cache(maxsize=4)  # asked for when a file is looked at and when it is read, and each time composes every picture
-def _steps_of(path: str, size_bytes: int, mtime_ns: int) -> tuple[tuple[_Step, ...], str]:
-    del size_bytes, mtime_ns  # only for the cache
     steps: list[_Step] = []
     with _opened(path) as picture:
+        num_pictures = _num_pictures(picture)
+        first = 1 if picture.info.get("default_image") and num_pictures > 1 else 0  # it stands for the animation
         start_s = 0.0
-        most = max(1, min(MOST_PICTURES, MOST_PIXELS // max(1, math.prod(picture.size))))
-        for number in _numbers(picture):
+        for number in range(first, num_pictures):
             try:
                 picture.seek(number)
-                if len(steps) == most:
-                    return tuple(steps), _too_long(picture, most, start_s)
                 picture.load()
             except _DECODER_ERRORS as error:
-                if isinstance(error, EOFError) and picture.format == "GIF" and steps:
-                    break
                 if not steps:
                     raise
-                problem = f"the animation is damaged after {start_s:.1f} s ({error}); what is before was read"
-                return tuple(steps), problem
+                return steps, f"the animation is damaged after {start_s:.1f} s ({error}); what is before was read"
             length_s = float(picture.info.get("duration") or 0) / 1000
             end_s = start_s + (length_s if length_s > _TOO_SHORT_S else _USUAL_S)
             steps.append(_Step(number, start_s, end_s))
             start_s = end_s
-    return tuple(steps), ""
-
-
-def _numbers(picture: Image.Image) -> Iterable[int]:
-    """Of the pictures that are shown. A GIF does not say how many it has, and counting them may take minutes."""
-    if picture.format == "GIF":
-        return count()
-    num_pictures = int(getattr(picture, "n_frames", 1))
-    first = 1 if picture.info.get("default_image") and num_pictures > 1 else 0  # it stands for the animation
-    return range(first, num_pictures)
-
-
-def _too_long(picture: Image.Image, most: int, end_s: float) -> str:
-    return (
-        f"the animation has more than {most:,} pictures of {picture.width} x {picture.height}, "
-        f"which would take too long; the first {end_s:.1f} s were read"
-    )
+    return steps, ""
 
 
 @contextmanager
 def _opened(path: str | Path) -> Iterator[Image.Image]:
     try:
         with _QUIET, Image.open(path, formats=_FORMATS) as picture:
-            check_size(picture.size, picture.format)
             yield picture
     except _DECODER_ERRORS as error:
         raise InputError(f"the animation cannot be read ({error})") from error
+
+
+def _num_pictures(picture: Image.Image) -> int:
+    return int(getattr(picture, "n_frames", 1))

@@ -19,7 +19,6 @@ from av.video.reformatter import ColorTrc
 from av.video.stream import VideoStream
 
 from seesay.base.errors import InputError
-from seesay.inputs.stopping import check_stop
 from seesay.inputs.video.access import AccessPoints, Entry
 from seesay.inputs.video.choosing import EARLY_S, REORDER
 from seesay.inputs.video.clock import Clock
@@ -36,10 +35,6 @@ _MAX_BROKEN_READS = 100
 # Where pictures become whole little by little, decoding begins this much before what is wanted.
 _GRADUAL_POINTS, _GRADUAL_S = 4, 30.0
 _MAX_AHEAD = 1000  # packets that are not shown, before the first that is
-
-MOST_PIXELS = 71_000_000
-"""The most pixels of one picture of a video. It bounds memory: a decoder may keep 20 pictures (16 that others refer to,
-and those of its threads) of 1.5 bytes a pixel, which is 2 GiB. Cameras that look all around make 64 million (11K)."""
 
 HDR_CURVES = frozenset({int(ColorTrc.SMPTE2084), int(ColorTrc.ARIB_STD_B67)})
 
@@ -153,18 +148,11 @@ class OpenVideo:
         except InputError:
             self.close()
             raise
-        if self.stream.width * self.stream.height > MOST_PIXELS:
-            self.close()
-            raise InputError(
-                f"too large: pictures of {self.stream.width} x {self.stream.height}; "
-                f"the limit for a video is {MOST_PIXELS / 1e6:.0f} megapixels; make a smaller copy"
-            )
         for other in self.container.streams:
             if other.index != self.stream.index:
                 other.discard = Discard.all
         self.stream.thread_type = "AUTO"
         self.stream.codec_context.thread_count = self._num_threads
-        self.stream.codec_context.options = {"max_pixels": str(MOST_PIXELS)}  # what is inside may be larger than said
         assert self.stream.time_base is not None  # every stream that was opened has one
         self.time_base: Fraction = self.stream.time_base
         context = self.stream.codec_context
@@ -240,7 +228,6 @@ class OpenVideo:
         for _ in range(_MAX_BROKEN_READS):
             try:
                 for packet in self.container.demux(self.stream):
-                    check_stop()
                     if packet.size:  # the last one is empty
                         self._clock.set(packet)
                         yield packet

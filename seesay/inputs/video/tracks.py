@@ -21,13 +21,9 @@ def video_tracks(container: InputContainer) -> list[VideoStream]:
     """The film that players show, then the others.
 
     Raises:
-        InputError: there is none, or none whose codec is known.
+        InputError: there is none.
     """
     streams = [stream for stream in container.streams.video if not stream.disposition & _OTHERS]
-    known = [stream for stream in streams if stream.codec_context is not None]
-    if streams and not known:
-        raise InputError("its video has a codec that FFmpeg does not know, so it cannot be decoded")
-    streams = known
     films = [stream for stream in streams if stream.codec_context.name not in _STILLS] or streams
     if not films:
         raise InputError("there is no video in the file, only sound or other data")

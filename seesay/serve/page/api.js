@@ -2,8 +2,6 @@
 
 import { fromDraft, toSteps } from "./terms.js";
 
-const LAST_DAY = "9999-12-31";
-
 /**
  * @typedef {object} Hit
  * @property {number} id
@@ -13,7 +11,7 @@ const LAST_DAY = "9999-12-31";
  * @property {"image"|"moment"} kind
  * @property {number} score
  * @property {number} [track]
- * @property {number|null} size_bytes null: the library does not know
+ * @property {number|null} size_bytes null: the file cannot be reached
  * @property {string|null} modified_at
  * @property {number|null} width_px
  * @property {number|null} height_px
@@ -27,11 +25,8 @@ const LAST_DAY = "9999-12-31";
  * @property {number} [page] of a file that has several, from 1
  */
 
-let library = ""; // which one the hits are of: ids of another one are other pictures
-const NO_ANSWER = "the service does not answer; is `seesay serve` still running?";
-
 export class ServiceError extends Error {
-  /** @param {string} message @param {number} status 0: no answer at all; -1: nobody waited for it */
+  /** @param {string} message @param {number} status 0: no answer at all */
   constructor(message, status) {
     super(message);
     this.status = status;
@@ -59,43 +54,16 @@ export async function ask(path, { body, signal } = {}) {
     }
   } catch (error) {
     if (signal?.aborted) throw error;
-    throw new ServiceError(NO_ANSWER, 0);
+    throw new ServiceError("The service does not answer. Is `seesay serve` still running?", 0);
   }
   const said = await answer.json().catch(() => null);
-  if (answer.ok && said !== null) {
-    if (Array.isArray(said.hits) && said.library) library = said.library;
-    return said;
-  }
-  throw toError(answer, said);
-}
-
-/** @param {Response} answer @param {any} said @returns {ServiceError} */
-function toError(answer, said) {
-  const sentence = typeof said?.error === "string" ? said.error : `the service answered with status ${answer.status}`;
-  return new ServiceError(sentence, answer.status);
-}
-
-/**
- * Why the service does not give a file; null where it does, so that it is the browser that cannot show it.
- * @param {string} path @param {AbortSignal} [signal] @returns {Promise<ServiceError|null>}
- */
-export async function whyNot(path, signal) {
-  let answer;
-  try {
-    answer = await fetch(path, { headers: { range: "bytes=0-0" }, signal });
-  } catch {
-    return new ServiceError(NO_ANSWER, 0);
-  }
-  if (!answer.ok) return toError(answer, await answer.json().catch(() => null));
-  answer.body?.cancel();
-  return null;
+  if (answer.ok && said !== null) return said;
+  const sentence = typeof said?.error === "string" ? said.error : `The service answered with status ${answer.status}.`;
+  throw new ServiceError(sentence, answer.status);
 }
 
 /** The terms as they were typed. @param {import("./state.js").State} state */
 export const toTerms = (state) => [...state.terms, ...fromDraft(state.draft)];
-
-/** Whether there is a query, and nothing of it is gone. @param {import("./state.js").State} state */
-export const canAsk = (state) => toTerms(state).length > 0 && !state.terms.some(({ isGone }) => isGone);
 
 /** The body of a search. @param {import("./state.js").State} state */
 export function toBody(state) {
@@ -110,19 +78,18 @@ export function toBody(state) {
     only: state.only || null,
     under: state.under || null,
     after: state.after ? `${state.after}T00:00:00` : null,
-    before: state.before ? endOf(state.before) : null,
+    before: state.before ? `${dayAfter(state.before)}T00:00:00` : null,
     weak: state.weak,
     sort: state.sort,
   };
 }
 
 /** @param {string} day */
-function endOf(day) {
-  if (day === LAST_DAY) return `${day}T23:59:59`; // there is no day after it
+function dayAfter(day) {
   const next = new Date(`${day}T00:00:00Z`);
   next.setUTCDate(next.getUTCDate() + 1);
-  return `${next.toISOString().slice(0, 10)}T00:00:00`;
+  return next.toISOString().slice(0, 10);
 }
 
 /** @param {number} id @param {256|512|1024} side_px */
-export const thumbnail = (id, side_px) => `/api/items/${id}/thumbnail?side=${side_px}${library && `&v=${library}`}`;
+export const thumbnail = (id, side_px) => `/api/items/${id}/thumbnail?side=${side_px}`;

@@ -4,8 +4,8 @@ import { byId, el } from "./dom.js";
 
 const EXAMPLES = ["a cat", "a sunset over water", "people − crowd"];
 
-/** @param {{onExample: (sum: string) => void, onWeak: () => void, onWithout: () => void}} listeners */
-export function createBlank({ onExample, onWeak, onWithout }) {
+/** @param {{onExample: (sum: string) => void, onWeak: () => void}} listeners */
+export function createBlank({ onExample, onWeak }) {
   const blank = byId("blank");
   let shown = "";
 
@@ -36,13 +36,6 @@ export function createBlank({ onExample, onWeak, onWithout }) {
       el("h2", {}, "Nothing here matches"),
       el("p", {}, reason ? `Look at the filters: ${reason}.` : hasFilters ? "The filters may leave it out, or there is no such picture." : "There seems to be no such picture among yours."),
       el("p", {}, el("button", { type: "button", class: "plain", id: "weak", onclick: onWeak }, "Show what comes nearest")),
-    ]),
-    /** @param {boolean} hasMore whether a query is left without it */
-    showGone: (hasMore) => show(`gone ${hasMore}`, () => [
-      el("h2", {}, "The picture that was searched is gone"),
-      el("p", {}, "A picture that is pasted, dropped or chosen stays only until the page is loaded again. Paste it again, or choose it:"),
-      el("p", { class: "examples" }, el("button", { type: "button", class: "plain", onclick: () => byId("choose").click() }, "Choose the picture"),
-        hasMore && el("button", { type: "button", class: "plain", onclick: onWithout }, "Search without it")),
     ]),
     /** @param {boolean} hasFilters also the nearest are none */
     showNone: (hasFilters) => show(`none ${hasFilters}`, () => [

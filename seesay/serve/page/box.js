@@ -31,14 +31,10 @@ export function createBox({ onChange, onPicture, onDown }) {
   /** @param {Term} term @param {number} place */
   function makeChip(term, place) {
     const isAgainst = term.weight < 0;
-    const name = term.text ?? (term.isGone ? "picture is gone" : "picture");
+    const name = term.text ?? "picture";
     const times = Math.abs(term.weight) === 1 ? "" : `${Math.abs(term.weight)} × `;
-    const words = el("span", { class: "words", dir: "auto", title: term.text }, times + name);
-    const picture = term.text === undefined && !term.isGone && el("img", {
-      alt: "", src: term.shown ?? thumbnail(term.item ?? 0, 256), onerror: () => { picture.remove(); words.className = "words"; },
-    });
-    if (picture) words.className = "unseen";
-    return el("li", { class: `chip${isAgainst ? " against" : ""}${term.isGone ? " gone" : ""}` },
+    const picture = term.text === undefined && el("img", { alt: "", src: term.shown ?? thumbnail(term.item ?? 0, 256) });
+    return el("li", { class: `chip${isAgainst ? " against" : ""}` },
       el("button", {
         type: "button", class: "sign", title: isAgainst ? "less like this; press to add" : "more like this; press to subtract",
         "aria-label": `${name}: ${isAgainst ? "subtracted" : "added"}; flip`,
@@ -48,7 +44,7 @@ export function createBox({ onChange, onPicture, onDown }) {
         },
       }, isAgainst ? "−" : "+"),
       picture,
-      words,
+      el("span", { class: picture ? "unseen" : "words" }, times + name),
       el("button", {
         type: "button", class: "remove", "aria-label": `Remove ${name}`,
         onclick: () => { change(terms.filter((_, at) => at !== place), input.value, "now"); input.focus(); },

@@ -1,10 +1,8 @@
 /** Zero-shot classification to try: a picture, labels, and how likely each is. */
 
-import { ask, ServiceError } from "./api.js";
-import { byId, el, icon, say } from "./dom.js";
+import { ask } from "./api.js";
+import { byId, el, icon } from "./dom.js";
 import { prepare } from "./pictures.js";
-import { createTrouble, STOPPED } from "./trouble.js";
-import { createWait, showWait } from "./wait.js";
 
 const WAIT_MS = 120;
 const ROW_PX = 52;
@@ -19,20 +17,14 @@ export function createClassify() {
   const file = el("input", { type: "file", accept: "image/*", hidden: true, "aria-label": "A picture to name", onchange: () => { if (file.files[0]) take(file.files[0]); file.value = ""; } });
   const hint = el("span", { class: "hint" }, icon("picture"), "Drop, paste or choose a picture");
   const well = el("button", { type: "button", class: "well", "aria-label": "Choose a picture to name", onclick: () => file.click() }, picture, hint);
-  const words = el("textarea", { id: "labels", rows: 4, spellcheck: false, dir: "auto", value: FIRST_LABELS, oninput: soon });
-  const alarm = el("div", { class: "trouble", role: "alert", hidden: true });
-  const trouble = createTrouble(alarm, { onRetry: () => { classify(); } });
-  const waiting_for = el("p", { class: "waiting", role: "status" });
-  const wait = createWait((stage) => {
-    bars.setAttribute("aria-busy", String(stage !== ""));
-    showWait(waiting_for, stage, "comparing", stop);
-  });
+  const words = el("textarea", { id: "labels", rows: 4, spellcheck: false, value: FIRST_LABELS, oninput: soon });
+  const trouble = el("p", { class: "trouble", role: "alert", hidden: true });
   const bars = el("ol", { class: "bars", "aria-label": "Labels, likeliest first" });
   const said = el("p", { class: "unseen", role: "status" });
   byId("panel-classify").append(
     el("div", { class: "try" }, el("div", { class: "subject-side" }, well, file),
       el("div", { class: "label-side" },
-        el("label", { class: "caption", for: "labels" }, "Labels, with commas or lines between"), words, alarm, bars, waiting_for, said)));
+        el("label", { class: "caption", for: "labels" }, "Labels, with commas or lines between"), words, trouble, bars, said)));
 
   let image = ""; // a data URL
   let waiting = 0;
@@ -47,8 +39,7 @@ export function createClassify() {
 
   /** @param {File} chosen */
   async function take(chosen) {
-    const prepared = await prepare(chosen).catch(() => null);
-    if (!prepared) return say("The picture cannot be read any more");
+    const prepared = await prepare(chosen);
     if (picture.src) URL.revokeObjectURL(picture.src);
     image = prepared.image;
     picture.src = prepared.shown;
@@ -62,31 +53,16 @@ export function createClassify() {
     asking = new AbortController();
     const { signal } = asking;
     const labels = toLabels(words.value);
-    if (!image || !labels.length) {
-      wait.end();
-      trouble.hide();
-      return show([]);
-    }
-    wait.begin();
+    if (!image || !labels.length) return show([]);
     try {
       const answer = await ask("/api/classify", { body: { image, labels }, signal });
-      if (signal.aborted) return;
-      wait.end();
-      trouble.hide();
+      trouble.hidden = true;
       show(answer.labels);
     } catch (error) {
       if (signal.aborted) return;
-      wait.end();
-      trouble.show(/** @type {Error} */ (error));
-      show([]); // what stood there was of another picture or other labels
+      trouble.textContent = /** @type {Error} */ (error).message;
+      trouble.hidden = false;
     }
-  }
-
-  function stop() {
-    asking.abort();
-    wait.end();
-    trouble.show(new ServiceError("It was stopped before the service answered.", STOPPED));
-    show([]);
   }
 
   /** @param {{label: string, probability: number}[]} ranked */
@@ -109,7 +85,7 @@ export function createClassify() {
 
   /** @param {string} label */
   const makeRow = (label) => el("li", {},
-    el("span", { class: "label", dir: "auto", title: label }, label), el("span", { class: "percent" }), el("span", { class: "track" }, el("span", { class: "fill" })));
+    el("span", { class: "label" }, label), el("span", { class: "percent" }), el("span", { class: "track" }, el("span", { class: "fill" })));
 
   return { take };
 }

@@ -48,7 +48,7 @@ export function say(text) {
   (document.querySelector("dialog[open]") ?? document.body).append(toast);
   toast.classList.add("shown");
   clearTimeout(fading);
-  fading = setTimeout(() => toast.classList.remove("shown"), Math.max(2500, 60 * text.length));
+  fading = setTimeout(() => toast.classList.remove("shown"), 2500);
 }
 
 export const isCalm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;

@@ -1,15 +1,12 @@
 /** The results. However many there are, only those near the window are in the page. */
 
-import { thumbnail, whyNot } from "./api.js";
+import { thumbnail } from "./api.js";
 import { el, icon } from "./dom.js";
 import { aspect, justify, rowAt } from "./layout.js";
-import { nameFileTrouble } from "./trouble.js";
-import { count, range, sentence } from "./words.js";
+import { count, range } from "./words.js";
 
 /** @typedef {import("./api.js").Hit} Hit */
 
-const PASSING = new Set([0, 401, 503]); // it may be there in a moment
-const NOT_SHOWN = ", not shown: ";
 const SCREENS_AHEAD = 1;
 const SCREENS_TO_FETCH = 3;
 
@@ -25,13 +22,11 @@ export function createGrid(root, { onOpen, onNearEnd }) {
   const shown = new Map();
   let current = 0; // the one that Tab reaches
   let drawing = 0;
-  /** Tiles whose thumbnail may come yet. @type {Map<HTMLElement, () => void>} */
-  const missing = new Map();
 
   function lay() {
     const width = root.clientWidth;
     const target = width < 600 ? 132 : width < 1100 ? 190 : 220;
-    const aspects = hits.map((hit) => aspect(hit.width_px ?? 0, hit.height_px ?? 0));
+    const aspects = hits.map((hit) => aspect(hit.width_px, hit.height_px));
     laid = justify(aspects, { width, target, gap: width < 600 ? 4 : 8 });
     root.style.height = `${laid.height}px`;
     for (const [place, tile] of shown) if (place < hits.length) put(tile, laid.places[place]);
@@ -66,7 +61,6 @@ export function createGrid(root, { onOpen, onNearEnd }) {
   /** A thumbnail that is still on its way is not waited for. @param {HTMLElement} tile */
   function drop(tile) {
     tile.querySelector("img:not(.there)")?.removeAttribute("src");
-    missing.delete(tile);
     tile.remove();
   }
 
@@ -74,14 +68,13 @@ export function createGrid(root, { onOpen, onNearEnd }) {
   function makeTile(place) {
     const hit = hits[place];
     const at = laid.places[place];
-    const item = el("li", { "aria-setsize": String(hits.length), "aria-posinset": String(place + 1) });
     const side = Math.max(at.width, at.height) * Math.min(2, devicePixelRatio) > 300 ? 512 : 256;
     const isMoment = hit.kind === "moment" && hit.start_s !== undefined;
     const when = isMoment ? range(hit.start_s ?? 0, hit.end_s ?? hit.start_s ?? 0) : hit.page ? `page ${hit.page}` : "";
     const also = hit.also?.length ? `, and ${count(hit.also.length, "other file")}` : "";
     const fill = el("span", { class: "fill" });
     fill.style.width = `${Math.round(100 * Math.min(1, Math.max(0, hit.score / Math.max(0.05, hits[0].score))))}%`;
-    const picture = el("img", { alt: "", decoding: "async", draggable: false, onload: () => { picture.classList.add("there"); unsay(item); }, onerror: () => explain(item, hit, picture) });
+    const picture = el("img", { alt: "", decoding: "async", draggable: false, onload: () => picture.classList.add("there") });
     picture.src = thumbnail(hit.id, side);
     if (picture.complete) picture.classList.add("there"); // seen a moment ago: no fading in again while somebody types
     const button = el(
@@ -98,29 +91,9 @@ export function createGrid(root, { onOpen, onNearEnd }) {
       also && el("span", { class: "also" }, `+${hit.also?.length}`),
       el("span", { class: "score" }, fill),
     );
-    item.append(button);
+    const item = el("li", { "aria-setsize": String(hits.length), "aria-posinset": String(place + 1) }, button);
     put(item, at);
     return item;
-  }
-
-  /** Say why there is no thumbnail. @param {HTMLElement} item @param {Hit} hit @param {HTMLImageElement} picture */
-  async function explain(item, hit, picture) {
-    const address = picture.src;
-    const error = await whyNot(address);
-    if (!item.isConnected) return;
-    const short = hit.out_of_reach ? "not there now" : error ? nameFileTrouble(error).replace(/^The /, "") : "cannot be shown";
-    const button = /** @type {HTMLElement} */ (item.querySelector("button"));
-    unsay(item);
-    button.append(el("span", { class: "broken" }, el("bdi", { class: "whose" }, hit.name), el("span", { title: sentence(error?.message ?? short) }, short)));
-    button.setAttribute("aria-label", `${button.getAttribute("aria-label")}${NOT_SHOWN}${short}`);
-    if (error && PASSING.has(error.status)) missing.set(item, () => { picture.src = address; });
-  }
-
-  /** The thumbnail came after all. @param {HTMLElement} item */
-  function unsay(item) {
-    item.querySelector(".broken")?.remove();
-    const button = item.querySelector("button");
-    button?.setAttribute("aria-label", (button.getAttribute("aria-label") ?? "").split(NOT_SHOWN)[0]);
   }
 
   /** @param {HTMLElement} item @param {import("./layout.js").Place} at */
@@ -178,10 +151,9 @@ export function createGrid(root, { onOpen, onNearEnd }) {
   const drawSoon = () => { drawing ||= requestAnimationFrame(draw); };
   addEventListener("scroll", drawSoon, { passive: true });
   let width = 0;
-  // in the next frame: laying out here would change what is being observed, which the browser calls an error
-  new ResizeObserver(() => requestAnimationFrame(() => {
+  new ResizeObserver(() => {
     if (root.clientWidth !== width && root.clientWidth) { width = root.clientWidth; lay(); }
-  })).observe(root);
+  }).observe(root);
 
   return {
     /** @param {Hit[]} found */
@@ -196,12 +168,6 @@ export function createGrid(root, { onOpen, onNearEnd }) {
     add(found) {
       hits = hits.concat(found);
       lay();
-    },
-    /** Thumbnails that the service could not give are asked for again. */
-    renew() {
-      const again = [...missing.values()];
-      missing.clear();
-      for (const load of again) load();
     },
     focus,
     hits: () => hits,

@@ -1,6 +1,6 @@
 /** The page: what the parts tell each other. The state is in the address; every change goes through `change`. */
 
-import { ask, canAsk, ServiceError, toTerms } from "./api.js";
+import { ask, toTerms } from "./api.js";
 import { createBlank } from "./blank.js";
 import { createBox } from "./box.js";
 import { createClassify } from "./classify.js";
@@ -9,12 +9,10 @@ import { createFilters } from "./filters.js";
 import { createGrid } from "./grid.js";
 import { hasFile, pictureIn, prepare } from "./pictures.js";
 import { createSearch } from "./search.js";
-import { fromHash, keepPicture, toHash, withoutItems } from "./state.js";
+import { fromHash, keepPicture, toHash } from "./state.js";
 import { split } from "./terms.js";
 import { createStatus } from "./status.js";
-import { createTrouble, STOPPED } from "./trouble.js";
 import { createViewer } from "./viewer.js";
-import { showWait } from "./wait.js";
 import { count } from "./words.js";
 
 /** @typedef {import("./state.js").State} State */
@@ -26,20 +24,14 @@ const ASKED = /** @type {const} */ (["terms", "draft", "only", "under", "after",
 let unknown = [];
 let state = fromHash(location.hash);
 let typed_ms = -Infinity;
-/** What did not work last: the search, its next page, or looking at the library. @type {"search"|"more"|"library"|""} */
-let failed = "";
 /** @type {import("./status.js").LibraryState|null} */
 let library = null;
-/** The library of the last answer. @type {string|null} */
-let searched = null;
-let isAway = false; // the service gave no answer the last time
 
 const box = createBox({ onChange: changeQuery, onPicture: searchPicture, onDown: () => grid.focus(0) });
 const filters = createFilters({ onChange: (asked) => change({ ...asked }, "push", "now") });
-const blank = createBlank({ onExample, onWeak: () => change({ weak: true }, "push", "now"), onWithout });
+const blank = createBlank({ onExample, onWeak: () => change({ weak: true }, "push", "now") });
 const grid = createGrid(byId("grid"), { onOpen: open, onNearEnd: () => search.more() });
-const search = createSearch({ onFirst: showFirst, onMore: showMore, onError: showError, onWait: showWaiting });
-const trouble = createTrouble(byId("trouble"), { isWatched: true, onRetry: () => { status.look(); askAgain(); } });
+const search = createSearch({ onFirst: showFirst, onMore: (page) => { grid.add(page.hits); showCount(); }, onError: showError });
 const viewer = createViewer({
   onStep: (step) => open(grid.hits().findIndex(({ id }) => id === state.open) + step),
   onClosed,
@@ -48,7 +40,7 @@ const viewer = createViewer({
   state: () => state,
 });
 const classify = createClassify();
-const status = createStatus({ onLibrary, onError: (error) => { if (!trouble.isShown()) showTrouble(error, "library"); isAway = true; } });
+createStatus({ onLibrary });
 
 /** @param {Partial<State>} asked @param {"soon"|"now"} when */
 function changeQuery(asked, when) {
@@ -61,7 +53,7 @@ function changeQuery(asked, when) {
 /** @param {Partial<State>} next @param {"push"|"replace"} step of the history @param {"soon"|"now"} when to ask */
 function change(next, step, when) {
   const before = state;
-  state = { ...state, wrong: "", ...next };
+  state = { ...state, ...next };
   const hash = toHash(state);
   if (hash !== location.hash.slice(1)) {
     history[step === "push" ? "pushState" : "replaceState"]({ isOpened: step === "push" && state.open !== null }, "", hash ? `#${hash}` : location.pathname);
@@ -80,26 +72,18 @@ function show(before, when) {
 
 /** @param {"soon"|"now"} when */
 function askNow(when) {
-  if (canAsk(state)) return search.start(state, when);
-  search.forget();
+  if (toTerms(state).length) return search.start(state, when);
+  search.stop();
   grid.show([]);
-  unknown = [];
-  if (failed !== "library") hideTrouble();
+  byId("trouble").hidden = true;
   showCount();
-  const isGone = toTerms(state).length > 0;
-  if (isGone) {
-    blank.showGone(toTerms(state).some((term) => !term.isGone));
-    if (state.open !== null && !viewer.isOpen()) showOpen();
-  } else if (library && !library.num_items) blank.showEmptyLibrary();
+  if (library && !library.num_items) blank.showEmptyLibrary();
   else blank.showStart();
 }
 
 /** @param {import("./search.js").Page} page */
 function showFirst(page) {
-  const isOther = searched !== null && Boolean(page.library) && page.library !== searched;
-  searched = page.library || searched;
-  if (isOther) return showOther(true);
-  hideTrouble();
+  byId("trouble").hidden = true;
   if (grid.hits().length && scrollY > 0) scrollTo(0, 0);
   grid.show(page.hits);
   const hasFilters = Boolean(state.only || state.under || state.after || state.before || state.within);
@@ -112,49 +96,10 @@ function showFirst(page) {
   if (state.open !== null && !viewer.isOpen()) showOpen();
 }
 
-/** @param {import("./search.js").Page} page */
-function showMore(page) {
-  hideTrouble();
-  grid.add(page.hits);
-  showCount();
-}
-
-/** @param {Error} error @param {boolean} isFirst what stands there answered another question */
-function showError(error, isFirst) {
-  if (isFirst) {
-    grid.show([]);
-    blank.hide();
-    unknown = [];
-  }
-  showTrouble(error, isFirst ? "search" : "more");
-  showCount();
-}
-
-/** @param {Error} error @param {"search"|"more"|"library"} what */
-function showTrouble(error, what) {
-  failed = what;
-  trouble.show(error);
-}
-
-function hideTrouble() {
-  failed = "";
-  trouble.hide();
-}
-
-function askAgain() {
-  if (failed === "more") search.again();
-  else if (failed === "search") askNow("now");
-}
-
-/** @param {import("./wait.js").Stage} stage */
-function showWaiting(stage) {
-  const isFirst = !search.hasMore();
-  byId("grid").setAttribute("aria-busy", String(stage !== "" && isFirst));
-  if (stage && isFirst) byId("count").textContent = ""; // it is of the query before
-  showWait(byId("waiting"), stage, "searching", () => {
-    search.stop();
-    showError(new ServiceError("it was stopped before the service answered", STOPPED), isFirst);
-  });
+/** @param {Error} error */
+function showError(error) {
+  byId("trouble").textContent = error.message;
+  byId("trouble").hidden = false;
 }
 
 function showCount() {
@@ -162,7 +107,7 @@ function showCount() {
   const words = search.hasMore() ? `first ${count(number, "result")}` : count(number, "result");
   const found = number ? `${state.weak ? "nearest: " : ""}${words}` : "nothing here matches";
   const doubt = unknown.length ? `the model does not know ${unknown.map((word) => `“${word}”`).join(", ")}; ` : "";
-  byId("count").textContent = !canAsk(state) || failed === "search" ? "" : doubt + found;
+  byId("count").textContent = !toTerms(state).length ? "" : doubt + found;
 }
 
 function showTab() {
@@ -207,11 +152,8 @@ function onClosed() {
 
 /** @param {File} file */
 async function searchPicture(file) {
-  const prepared = await prepare(file).catch(() => null);
-  if (!prepared) return say("The picture cannot be read any more");
-  const gone = state.terms.find(({ isGone }) => isGone); // whose place it takes
-  const term = { ...keepPicture(prepared.image, prepared.shown), weight: gone?.weight ?? 1 };
-  change({ terms: [...state.terms.filter((own) => own !== gone), term], tab: "search", weak: false }, "push", "now");
+  const { image, shown } = await prepare(file);
+  change({ terms: [...state.terms, keepPicture(image, shown)], tab: "search", weak: false }, "push", "now");
 }
 
 /** @param {string} sum */
@@ -220,34 +162,12 @@ function onExample(sum) {
   byId("query").focus();
 }
 
-/** What is left of the query without pictures that are gone. */
-function onWithout() {
-  change({ terms: state.terms.filter(({ isGone }) => !isGone) }, "push", "now");
-}
-
 /** @param {import("./status.js").LibraryState} found */
 function onLibrary(found) {
   const isNews = !library || !library.num_items !== !found.num_items;
-  const isBack = isAway;
-  const isOther = library !== null && (library.folder !== found.folder || library.model !== found.model);
-  const hasOtherItems = library !== null && library.folder !== found.folder;
   library = found;
-  isAway = false;
   filters.offer(found.roots);
-  if (failed === "library") hideTrouble();
-  if (isOther) return showOther(hasOtherItems);
-  if (isBack) grid.renew();
-  if (trouble.mayPass() || (isBack && failed === "search")) askAgain();
-  else if (isNews && (!toTerms(state).length || !grid.hits().length)) askNow("now");
-}
-
-/** The service was started again, for another library or with another model. @param {boolean} hasOtherItems */
-function showOther(hasOtherItems) {
-  viewer.close();
-  grid.show([]);
-  say("The service now has another library or another model: asked again");
-  if (hasOtherItems) change({ terms: withoutItems(state.terms), open: null }, "replace", "now");
-  askNow("now");
+  if (isNews && (!toTerms(state).length || !grid.hits().length)) askNow("now");
 }
 
 /** @param {File} file */
@@ -299,10 +219,8 @@ function listen() {
   });
 }
 
-const early = byId("query").value; // typed while this program was on its way
 listen();
 show(state, "now");
-if (early && !toTerms(state).length) change(split(early), "replace", "now");
-else if (toTerms(state).length) askNow("now");
+if (toTerms(state).length) askNow("now");
 else if (state.open !== null) showOpen();
 if (state.tab === "search" && matchMedia("(hover: hover)").matches) byId("query").focus();

@@ -17,31 +17,21 @@ import { split, toSum } from "./terms.js";
  * @property {"score"|"date"} sort what comes first
  * @property {boolean} weak also what probably does not match
  * @property {number|null} open the item that is open
- * @property {string} wrong what the address says and cannot be, or ""
  */
 
 /** @returns {State} */
 export const nothing = () => ({
   tab: "search", terms: [], draft: "", only: "", under: "", after: "", before: "", within: "", sort: "score", weak: false, open: null,
-  wrong: "",
 });
 
-/**
- * Pictures that were given, by a key in the address: they live as long as the page. A key is never used again, since
- * an address may outlive the page.
- * @type {Map<string, Term>}
- */
+/** Pictures that were given, by a key in the address: they live as long as the page. @type {Map<string, Term>} */
 const given = new Map();
-
-/** What crypto.randomUUID gives, which there is under https and on this machine only. */
-const newKey = () => [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 
 /** @param {string} image data URL @param {string} shown blob URL @returns {Term} */
 export function keepPicture(image, shown) {
-  const key = crypto.randomUUID?.() ?? newKey();
-  const term = { image, shown, key, weight: 1 };
-  given.set(key, term);
-  return { ...term };
+  const key = String(given.size + 1);
+  given.set(key, { image, shown, key, weight: 1 });
+  return { ...given.get(key) };
 }
 
 /** @param {State} state @returns {string} what comes after # */
@@ -66,17 +56,15 @@ export function fromHash(hash) {
   const fields = new URLSearchParams(hash.replace(/^#/, ""));
   const state = nothing();
   const { terms, draft } = split(fields.get("q") ?? "");
-  state.terms = [...terms, ...fields.getAll("item").flatMap(toItem), ...fields.getAll("picture").map(toPicture)];
+  state.terms = [...terms, ...fields.getAll("item").flatMap(toItem), ...fields.getAll("picture").flatMap(toPicture)];
   state.draft = draft.trim() === "+" ? "" : draft;
   state.tab = fields.get("tab") === "classify" ? "classify" : "search";
   const only = fields.get("only") ?? "";
   state.only = only === "image" || only === "video" ? only : "";
   state.under = fields.get("under") ?? "";
-  state.after = toDay(fields, "after", state);
-  state.before = toDay(fields, "before", state);
-  const within = fields.get("within") ?? "";
-  state.within = Number(within) > 0 ? within : "";
-  if (within && !state.within) state.wrong = `The address says within=${within}, which is not a number of seconds: it does not filter.`;
+  state.after = toDay(fields.get("after"));
+  state.before = toDay(fields.get("before"));
+  state.within = Number(fields.get("within")) > 0 ? fields.get("within") ?? "" : "";
   state.sort = fields.get("sort") === "date" ? "date" : "score";
   state.weak = fields.get("weak") === "1";
   state.open = /^\d+$/.test(fields.get("open") ?? "") ? Number(fields.get("open")) : null;
@@ -87,26 +75,11 @@ export function fromHash(hash) {
 const toItem = (value) =>
   /^-?\d+$/.test(value) ? [{ item: Math.abs(Number(value)), weight: value.startsWith("-") ? -1 : 1 }] : [];
 
-/** @param {string} value @returns {Term} */
+/** @param {string} value @returns {Term[]} */
 function toPicture(value) {
-  const key = value.replace(/^-/, "");
-  return { ...(given.get(key) ?? { key, isGone: true }), weight: value.startsWith("-") ? -1 : 1 };
+  const term = given.get(value.replace(/^-/, ""));
+  return term ? [{ ...term, weight: value.startsWith("-") ? -1 : 1 }] : [];
 }
 
-/** What is left of a query when the library that its items are of is there no more. @param {Term[]} terms @returns {Term[]} */
-export const withoutItems = (terms) =>
-  terms.map((term) => (term.item === undefined ? term : { key: newKey(), isGone: true, weight: term.weight }));
-
-/** Whether it is a date that a calendar has. @param {string} value */
-function isDay(value) {
-  const time = new Date(`${value}T00:00:00Z`);
-  return /^\d{4}-\d\d-\d\d$/.test(value) && !Number.isNaN(time.getTime()) && time.toISOString().startsWith(value);
-}
-
-/** @param {URLSearchParams} fields @param {"after"|"before"} name @param {State} state is told where it is no date */
-function toDay(fields, name, state) {
-  const value = fields.get(name) ?? "";
-  if (!value || isDay(value)) return value;
-  state.wrong = `The address says ${name}=${value}, which is not a date: it does not filter.`;
-  return "";
-}
+/** @param {string|null} value */
+const toDay = (value) => (/^\d{4}-\d\d-\d\d$/.test(value ?? "") ? value ?? "" : "");

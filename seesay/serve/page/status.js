@@ -2,20 +2,18 @@
 
 import { ask } from "./api.js";
 import { byId, el, icon } from "./dom.js";
-import { explain } from "./trouble.js";
 import { count } from "./words.js";
 
 const BUSY_MS = 2000;
 const IDLE_MS = 10_000;
-const TROUBLE_MS = 3000;
 const ERRORS_AT_ONCE = 200;
 
 /**
- * @typedef {{folder: string, num_items: number, num_files: number, num_images: number, num_videos: number, roots: string[], model: string|null,
+ * @typedef {{num_items: number, num_files: number, num_images: number, num_videos: number, roots: string[], model: string|null,
  *   indexing: {done: number, total: number|null}|null, errors: {count: number}}} LibraryState
- * @param {{onLibrary: (library: LibraryState) => void, onError: (error: Error) => void}} listeners
+ * @param {{onLibrary: (library: LibraryState) => void}} listeners
  */
-export function createStatus({ onLibrary, onError }) {
+export function createStatus({ onLibrary }) {
   let waiting = 0;
   const line = byId("status");
   byId("errors").addEventListener("click", (/** @type {Event} */ event) => { if (event.target === byId("errors")) byId("errors").close(); });
@@ -30,9 +28,7 @@ export function createStatus({ onLibrary, onError }) {
       onLibrary(library);
       if (library.indexing) pause_ms = BUSY_MS;
     } catch (error) {
-      line.replaceChildren(el("span", { class: "bad" }, explain(/** @type {Error} */ (error)).title));
-      onError(/** @type {Error} */ (error));
-      pause_ms = TROUBLE_MS;
+      line.replaceChildren(el("span", { class: "bad" }, /** @type {Error} */ (error).message));
     }
     waiting = setTimeout(look, pause_ms);
   }
@@ -54,7 +50,6 @@ export function createStatus({ onLibrary, onError }) {
 
   look();
   document.addEventListener("visibilitychange", look);
-  return { look };
 }
 
 /** @param {{done: number, total: number|null}} indexing */
@@ -73,7 +68,7 @@ async function showErrors() {
   try {
     const { errors, count: number } = await ask(`/api/library/errors?limit=${ERRORS_AT_ONCE}`);
     list.replaceChildren(...errors.map((/** @type {{path: string, reason: string}} */ error) =>
-      el("li", {}, el("span", { class: "path", dir: "auto" }, error.path), el("span", { class: "reason" }, error.reason))));
+      el("li", {}, el("span", { class: "path" }, error.path), el("span", { class: "reason" }, error.reason))));
     if (number > errors.length) list.append(el("li", {}, `and ${number - errors.length} more: seesay errors`));
   } catch (error) {
     list.replaceChildren(el("li", {}, /** @type {Error} */ (error).message));

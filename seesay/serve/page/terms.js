@@ -5,8 +5,7 @@
 
 /**
  * A part of a query: a text, an item of the library, or a picture that was given.
- * @typedef {{weight: number, text?: string, item?: number, image?: string, shown?: string, key?: string,
- *   isGone?: boolean}} Term isGone: a picture that was given to the page before it was loaded again
+ * @typedef {{weight: number, text?: string, item?: number, image?: string, shown?: string, key?: string}} Term
  */
 
 const SIGN_BETWEEN = /\s+([+\-−])(?=\s|$)\s*/g;

@@ -1,15 +1,12 @@
 /** A result, opened: the picture or the video, what is known of it, and what to do with it. */
 
-import { ask, canAsk, thumbnail, toBody } from "./api.js";
-import { byId, el, icon, say } from "./dom.js";
+import { ask, thumbnail, toBody, toTerms } from "./api.js";
+import { byId, el, icon, isCalm, say } from "./dom.js";
 import { paintHeat, paintLegend } from "./heat.js";
-import { makeStage } from "./stage.js";
-import { createWait } from "./wait.js";
-import { date, range, shorten, size } from "./words.js";
+import { createTimeline } from "./timeline.js";
+import { date, range, size } from "./words.js";
 
 /** @typedef {import("./api.js").Hit} Hit */
-
-const MOST_LETTERS = 90; // of a name; all of it is in its title and can be copied
 
 /**
  * @param {{onStep: (step: 1|-1) => void, onClosed: () => void, onMoreLike: (id: number) => void, onFolder: (folder: string) => void,
@@ -40,10 +37,8 @@ export function createViewer({ onStep, onClosed, onMoreLike, onFolder, state }) 
   function show(hit, around) {
     asking.abort();
     asking = new AbortController();
-    const stage = makeStage(hit, {
-      signal: asking.signal, state: state(), onRetry: () => show(hit, around),
-      onFailed: () => { for (const own of dialog.querySelectorAll("[data-needs-file]")) /** @type {HTMLElement} */ (own).hidden = true; },
-    });
+    const isMoment = hit.kind === "moment";
+    const stage = isMoment ? makeVideo(hit, asking.signal) : makePicture(hit);
     const focused = document.activeElement?.getAttribute("data-does");
     document.body.append(byId("toast"));
     dialog.replaceChildren(
@@ -61,29 +56,71 @@ export function createViewer({ onStep, onClosed, onMoreLike, onFolder, state }) 
   const makeStep = (name, label, step, isThere) =>
     el("button", { type: "button", class: `step ${name}`, "aria-label": label, "data-does": name, disabled: !isThere, onclick: () => onStep(step) }, icon(name));
 
+  /** @param {Hit} hit */
+  function makePicture(hit) {
+    const picture = el("img", { class: "whole", alt: hit.name, decoding: "async" });
+    setShape(picture, hit);
+    picture.style.backgroundImage = `url("${thumbnail(hit.id, 512)}")`; // until the original is there
+    picture.onload = () => { picture.style.backgroundImage = "none"; };
+    picture.onerror = () => { picture.onerror = null; picture.src = thumbnail(hit.id, 1024); }; // a kind that browsers do not show
+    picture.src = `/api/items/${hit.id}/file`;
+    return el("div", { class: "frame" }, picture);
+  }
+
+  /** @param {Hit} hit @param {AbortSignal} signal */
+  function makeVideo(hit, signal) {
+    const isWhole = !hit.track; // of a file with several tracks browsers play the first only, so others come as clips
+    const start_s = isWhole ? hit.start_s ?? hit.time_s ?? 0 : 0;
+    const video = el("video", { class: "whole", controls: true, playsInline: true, preload: "auto", "aria-label": hit.name });
+    video.poster = thumbnail(hit.id, 1024);
+    setShape(video, hit);
+    video.addEventListener("loadedmetadata", () => {
+      video.currentTime = start_s;
+      if (!isCalm()) video.play().catch(() => {});
+    }, { once: true });
+    video.addEventListener("error", () => {
+      const still = el("img", { class: "whole", alt: hit.name, src: thumbnail(hit.id, 1024) });
+      setShape(still, hit);
+      video.replaceWith(still);
+      say("This browser cannot play the video; it can be downloaded.");
+    });
+    video.src = isWhole ? `/api/items/${hit.id}/file` : `/api/items/${hit.id}/clip?start_s=${hit.start_s}&end_s=${hit.end_s}`;
+    const film = el("div", { class: "film" }, el("div", { class: "frame" }, video));
+    if (!isWhole) return film;
+    const timeline = createTimeline(video, hit.duration_s ?? 0);
+    timeline.show([/** @type {any} */ ({ ...hit, start_s })], hit.id);
+    const marks = toTerms(state()).length ? ask(`/api/items/${hit.id}/marks`, { body: toBody(state()), signal }) : ask(`/api/items/${hit.id}`, { signal });
+    marks.then(({ moments }) => {
+      const others = moments.filter((/** @type {any} */ moment) => moment.id !== hit.id);
+      timeline.show([/** @type {any} */ ({ ...hit, start_s }), ...others], hit.id);
+    }).catch((error) => { if (!signal.aborted) say(error.message); });
+    film.append(timeline.element);
+    return film;
+  }
+
   /** @param {Hit} hit @param {HTMLElement} stage */
   function makeFacts(hit, stage) {
-    const facts = /** @type {any[]} */ ([
-      ["Folder", el("button", { type: "button", class: "link", title: "Search in this folder only", onclick: () => { dialog.close(); onFolder(hit.folder); } }, el("bdi", {}, hit.folder))],
+    const facts = [
+      ["Folder", el("button", { type: "button", class: "link", title: "Search in this folder only", onclick: () => { dialog.close(); onFolder(hit.folder); } }, hit.folder)],
       hit.out_of_reach && ["File", "out of reach: its drive or share is not there now"],
-      ["Size", [hit.width_px && hit.height_px && `${hit.width_px} × ${hit.height_px} px`, hit.size_bytes && size(hit.size_bytes)].filter(Boolean).join(", ")],
-      [hit.taken ? "Taken" : "Date", date(hit.taken ?? hit.modified_at)],
+      hit.size_bytes !== null && ["Size", `${hit.width_px ? `${hit.width_px} × ${hit.height_px} px, ` : ""}${size(hit.size_bytes)}`],
+      (hit.taken ?? hit.modified_at) !== null && [hit.taken ? "Taken" : "Date", date(hit.taken ?? hit.modified_at)],
       hit.kind === "moment" && ["Moment", range(hit.start_s ?? 0, hit.end_s ?? 0)],
       hit.page !== undefined && ["Page", String(hit.page)],
       hit.track && ["Track", String(hit.track + 1)],
       hit.score !== undefined && ["Score", hit.score.toFixed(3)],
       hit.also?.length && ["Same picture", hit.also.join(", ")],
-    ]).filter((fact) => fact && fact[1]); // what is not known is not said
+    ].filter(Boolean);
     const isCut = hit.kind === "moment" && hit.start_s !== undefined && hit.end_s !== undefined;
-    const save = (/** @type {string} */ href, /** @type {string} */ label) => el("a", { class: "action", href, download: "", "data-needs-file": "" }, icon("download"), label);
+    const save = (/** @type {string} */ href, /** @type {string} */ label) => el("a", { class: "action", href, download: "" }, icon("download"), label);
     return el("div", { class: "facts" },
       el("div", { class: "title" },
-        el("h2", { id: "viewer-name", dir: "auto", title: hit.name }, shorten(hit.name, MOST_LETTERS)),
+        el("h2", { id: "viewer-name" }, hit.name),
         el("button", { type: "button", class: "quiet", "aria-label": "Close", "data-does": "close", onclick: () => dialog.close() }, icon("close"))),
-      el("dl", {}, ...facts.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", { dir: "auto" }, value)))),
+      el("dl", {}, ...facts.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value)))),
       el("div", { class: "actions" },
         makeAction("similar", "More like this", () => { dialog.close(); onMoreLike(hit.id); }),
-        canAsk(state()) && makeWhy(hit, stage),
+        toTerms(state()).length > 0 && makeWhy(hit, stage),
         makeAction("copy", "Copy path", () => copy(hit.path)),
         isCut && save(`/api/items/${hit.id}/clip?start_s=${hit.start_s}&end_s=${hit.end_s}`, "Download clip"),
         save(`/api/items/${hit.id}/file?download=1`, hit.kind === "moment" ? "Download video" : "Download")),
@@ -106,8 +143,6 @@ export function createViewer({ onStep, onClosed, onMoreLike, onFolder, state }) 
       legend.hidden = !isOn;
       if (!isOn) return;
       const { signal } = asking;
-      const wait = createWait((stage) => button.setAttribute("aria-busy", String(stage !== "")));
-      wait.begin();
       try {
         const heat = await ask(`/api/items/${hit.id}/heat`, { body: toBody(state()), signal });
         if (button.getAttribute("aria-pressed") !== "true") return;
@@ -118,23 +153,29 @@ export function createViewer({ onStep, onClosed, onMoreLike, onFolder, state }) 
         button.setAttribute("aria-pressed", "false");
         legend.hidden = true;
         say(/** @type {Error} */ (error).message);
-      } finally {
-        wait.end();
       }
     });
     button.setAttribute("aria-pressed", "false");
-    return el("div", { class: "why", "data-needs-file": "" }, button, legend);
+    return el("div", { class: "why" }, button, legend);
   }
 
   return { show, isOpen: () => dialog.open, close: () => { if (dialog.open) dialog.close(); } };
 }
 
-/** Over a video or an animation lies the picture that was compared. @param {Hit} hit @param {HTMLElement} frame @param {import("./heat.js").Heat} heat */
+/** @param {HTMLElement} media @param {Hit} hit */
+function setShape(media, hit) {
+  if (!hit.width_px || !hit.height_px) return;
+  media.style.setProperty("--aspect", String(hit.width_px / hit.height_px));
+  media.style.setProperty("--most", `${2 * hit.width_px}px`);
+}
+
+/** Over a video lies the picture that was compared. @param {Hit} hit @param {HTMLElement} frame @param {import("./heat.js").Heat} heat */
 function showHeat(hit, frame, heat) {
   const canvas = el("canvas", { "aria-hidden": "true" });
-  frame.querySelector("video")?.pause();
+  const video = frame.querySelector("video");
+  video?.pause();
   frame.append(el("div", { class: "heat", role: "img", "aria-label": "Heat map: where the picture is like the words" },
-    hit.kind === "moment" && el("img", { alt: "", src: thumbnail(hit.id, 1024) }), canvas));
+    video && el("img", { alt: "", src: thumbnail(hit.id, 1024) }), canvas));
   paintHeat(canvas, heat);
 }
 

@@ -23,18 +23,6 @@ export function size(size_bytes) {
 /** @param {number} number @param {string} one @param {string} [many] */
 export const count = (number, one, many = `${one}s`) => `${number.toLocaleString("en")} ${number === 1 ? one : many}`;
 
-/** A time; "" for none, and for 1970, which clocks say that know nothing. @param {string|null|undefined} iso */
-export function date(iso) {
-  const time = new Date(iso ?? 0);
-  return time.getTime() ? time.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" }) : "";
-}
-
-/** A long name without its middle: how it begins and ends tells more. @param {string} name @param {number} most letters */
-export function shorten(name, most) {
-  const letters = [...name];
-  const half = Math.floor((most - 1) / 2);
-  return letters.length > most ? `${letters.slice(0, half).join("")}…${letters.slice(-half).join("")}` : name;
-}
-
-/** With a capital letter first and a full stop last. @param {string} text */
-export const sentence = (text) => text && `${text[0].toUpperCase()}${text.slice(1)}${/[.!?…]$/.test(text) ? "" : "."}`;
+/** @param {string} iso */
+export const date = (iso) =>
+  new Date(iso).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });

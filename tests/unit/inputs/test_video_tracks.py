@@ -11,7 +11,7 @@ from PIL import Image
 from videos import number_of, numbered, write_video
 
 from seesay.base.errors import InputError
-from seesay.inputs.video import At, Every, container, film_inside, frames, map_frames, read_info
+from seesay.inputs.video import At, Every, film_inside, frames, map_frames, read_info
 
 RATE = 10
 
@@ -116,21 +116,3 @@ def test_photographs_without_a_film_have_none(tmp_path: Path) -> None:
     }.items():
         (tmp_path / name).write_bytes(content)
         assert film_inside(tmp_path / name) is None, name
-
-
-def test_a_codec_that_ffmpeg_does_not_know_is_a_reason(tmp_path):
-    known = write_video(tmp_path / "known.mp4", range(0, 400, 40)).read_bytes()
-    path = tmp_path / "unknown.mp4"
-    path.write_bytes(known.replace(b"avc1", b"zzzz"))
-    for read in (read_info, lambda path: list(frames(path, Every(seconds=1.0)))):
-        with pytest.raises(InputError, match=r"its video has a codec that FFmpeg does not know"):
-            read(path)
-
-
-def test_pictures_that_would_take_too_much_memory_are_refused_before_they_are_decoded(tmp_path, monkeypatch):
-    path = write_video(tmp_path / "film.mkv", range(0, 400, 40))
-    monkeypatch.setattr(container, "MOST_PIXELS", 160 * 96 - 1)
-    with pytest.raises(InputError, match=r"too large: pictures of 160 x 96; the limit for a video is .* megapixels"):
-        read_info(path)
-    monkeypatch.setattr(container, "MOST_PIXELS", 160 * 96)
-    assert read_info(path).width_px == 160

@@ -159,8 +159,7 @@ def test_on_a_disk_without_any_room_no_library_is_begun(encoder, tmp_path):
 def test_a_matrix_that_cannot_be_written_leaves_nothing_behind(library, expected, monkeypatch):
     forget_matrix(library.folder)
     library._mapped = None
-    no_room = OSError(28, "No space left on device")
-    monkeypatch.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(no_room))
+    monkeypatch.setattr(Path, "write_bytes", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
     assert found(library) == expected
     assert {path.name for path in library.folder.glob("matrix*")} == {"matrix.lock"}
 
@@ -194,7 +193,7 @@ def test_a_library_that_another_process_holds_says_so(library, expected, monkeyp
         Library.open(library.folder, encoder=encoder) as opened,
     ):
         other.execute("BEGIN IMMEDIATE")
-        with pytest.raises(LibraryBusyError, match=r"another program holds the library .*; close it and try again"):
+        with pytest.raises(LibraryBusyError, match=r"another process holds the library .*; try again in a moment"):
             opened.add()
 
 
@@ -220,7 +219,7 @@ def test_a_folder_that_cannot_be_made_says_why(tmp_path):
         (sqlite3.SQLITE_IOERR_READ, LibraryError, "the disk with the library .* fails"),
         (sqlite3.SQLITE_NOMEM, LibraryError, "not enough memory"),
         (sqlite3.SQLITE_READONLY, LibraryError, "cannot be written here; mend its permissions"),
-        (sqlite3.SQLITE_LOCKED, LibraryBusyError, "another program holds"),
+        (sqlite3.SQLITE_LOCKED, LibraryBusyError, "another process holds"),
     ],
 )
 def test_every_other_word_of_sqlite_is_a_sentence(tmp_path, code, kind, says):

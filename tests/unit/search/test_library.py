@@ -18,7 +18,7 @@ from seesay.base.errors import LibraryBusyError, LibraryError, ModelMismatchErro
 from seesay.search import schema
 from seesay.search.index import Summary
 from seesay.search.library import Library
-from seesay.search.matrix_files import INDEX
+from seesay.search.matrix import INDEX
 from seesay.search.query import Query, Term
 from seesay.search.store import DATABASE
 

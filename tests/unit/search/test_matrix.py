@@ -4,7 +4,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seesay.search import matrix as matrix_module
-from seesay.search import matrix_files
 from seesay.search.matrix import Matrix
 from seesay.search.rows import FilePart, NewItem
 from seesay.search.store import Store
@@ -123,7 +122,7 @@ def test_a_busy_matrix_is_read_from_the_record(store):
     import filelock
 
     add(store, [b"a", b"b"])
-    with filelock.FileLock(store.folder / matrix_files.LOCK):
+    with filelock.FileLock(store.folder / matrix_module.LOCK):
         assert as_mapped(store) == as_recorded(store)
     assert not list(store.folder.glob("matrix-*.f16"))
 

@@ -39,10 +39,9 @@ def test_a_decoded_picture_is_large_enough_for_its_tiles():
     assert cut(Image.new("RGB", (size, size)), tile).width >= 224
 
 
-@given(st.tuples(*[st.floats(0, 0.499)] * 2, *[st.floats(0.5, 1)] * 2))
+@given(st.tuples(*[st.floats(0, 1)] * 4))
 def test_a_box_survives_being_stored(sides):
     stored = Box.from_text(Box(*sides).to_text())
-    assert stored is not None
     assert max(abs(left - right) for left, right in zip(stored, sides, strict=True)) < 1e-4
 
 

@@ -7,7 +7,6 @@ import time
 import pytest
 
 from seesay.serve.bodies import BodyError, check_json
-from seesay.serve.leaving import GoneError
 from seesay.serve.settings import Budget
 
 
@@ -72,22 +71,3 @@ def test_a_body_without_end_of_values_is_refused_by_every_route(client):
             answer = client.post(path, content=body, headers=headers)
             assert answer.status_code == 413, (path, headers, answer.text)
             assert "100,000 values" in answer.text
-
-
-def test_bodies_of_all_requests_together_are_bounded_and_forgotten_when_they_are_answered(serve, made):
-    budget = Budget(bodies_bytes=10_000)
-    with serve(made / "library", budget=budget) as client:
-        for content, status in ((b" " * 9_000 + b"{}", 422), (b" " * 10_000 + b"{}", 503)) * 3:
-            answer = client.post("/api/classify", content=content, headers={"Content-Type": "application/json"})
-            assert answer.status_code == status, answer.text
-        assert "which is the most at a time; try again in a moment" in answer.text
-        assert answer.headers["Retry-After"] == "1"
-
-
-def test_a_client_that_is_gone_is_no_fault_to_log(client, monkeypatch, caplog):
-    def leave():
-        raise GoneError("the client has gone away")
-
-    monkeypatch.setattr("seesay.serve.batching.check_client", leave)
-    assert client.get("/api/search", params={"q": "a text that nobody has asked for before"}).status_code == 499
-    assert caplog.records == []

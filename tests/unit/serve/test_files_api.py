@@ -2,7 +2,6 @@
 
 import base64
 import io
-import os
 
 import av
 import pytest
@@ -16,9 +15,8 @@ HOSTILE = files()
 
 
 def test_a_thumbnail_is_a_small_jpeg_that_may_be_kept_for_ever(client, id_of):
-    identity = client.get("/api/search", params={"q": "red"}).json()["library"]
     for name in ("red.png", "film.mp4"):
-        answer = client.get(f"/api/items/{id_of[name]}/thumbnail", params={"side": 64, "v": identity})
+        answer = client.get(f"/api/items/{id_of[name]}/thumbnail", params={"side": 64})
         assert (answer.status_code, answer.headers["content-type"]) == (200, "image/jpeg")
         assert "immutable" in answer.headers["cache-control"]
         assert "private" in answer.headers["cache-control"]
@@ -46,78 +44,6 @@ def test_a_video_is_given_in_ranges(client, made, id_of, asked, start, stop):
     assert answer.headers["content-range"].endswith(f"/{len(whole)}")
 
 
-def test_a_file_that_was_removed_is_404_in_each_of_its_forms(serve, tmp_path):
-    (tmp_path / "photos").mkdir()
-    movie = film(tmp_path / "photos" / "film.mp4", ("red", 2), ("blue", 2))
-    with Library.open(tmp_path / "library") as library:
-        library.add(tmp_path / "photos")
-    with serve(tmp_path / "library") as client:
-        hit, *_ = client.get("/api/search", params={"q": "red", "weak": True}).json()["hits"]
-        movie.unlink()
-        for form in ("file", "thumbnail", "clip?start_s=0&end_s=1"):
-            answer = client.get(f"/api/items/{hit['id']}/{form}")
-            assert answer.status_code == 404
-            assert answer.json()["error"].startswith("the file is not there any more; bring the library up to date")
-        hit, *_ = client.get("/api/search", params={"q": "red", "weak": True}).json()["hits"]
-        assert "out_of_reach" not in hit
-
-
-def test_a_library_that_cannot_be_read_is_not_called_empty(serve, tmp_path):
-    Library.open(tmp_path / "library", create=True).close()
-    with serve(tmp_path / "library") as client:
-        for file in (tmp_path / "library").glob("library.sqlite*"):
-            file.write_bytes(b"not a database " * 100)
-        for path in ("/api/library", "/api/library/errors"):
-            answer = client.get(path)
-            assert answer.status_code == 503
-            assert str(tmp_path / "library") in answer.json()["error"]
-
-
-def test_what_did_not_change_is_not_sent_again(client, id_of):
-    item = f"/api/items/{id_of['red.png']}"
-    for path in (f"{item}/thumbnail", f"{item}/file", f"{item}/file?download=1"):
-        first = client.get(path)
-        for asked in ({"If-None-Match": first.headers["etag"]}, {"If-None-Match": f'"x", W/{first.headers["etag"]}'}):
-            for method in (client.get, client.head):
-                again = method(path, headers=asked)
-                assert (again.status_code, again.content) == (304, b"")
-                assert again.headers["etag"] == first.headers["etag"]
-                assert again.headers["cache-control"] == first.headers["cache-control"]
-        changed = client.get(path, headers={"If-None-Match": '"another"'})
-        assert (changed.status_code, changed.content) == (200, first.content)
-    when = client.get(f"{item}/file").headers["last-modified"]
-    assert client.get(f"{item}/file", headers={"If-Modified-Since": when}).status_code == 304
-    assert client.get(f"{item}/file", headers={"If-Modified-Since": "Mon, 01 Jan 2001 00:00:00 GMT"}).status_code == 200
-    both = {"If-Modified-Since": when, "If-None-Match": '"another"'}  # the tag decides
-    assert client.get(f"{item}/file", headers=both).status_code == 200
-
-
-def test_the_head_of_a_file_is_told_without_reading_it(client, made, id_of, monkeypatch):
-    path = f"/api/items/{id_of['film.mp4']}/file"
-    whole = client.get(path)
-
-    async def read(*args, **named):
-        raise AssertionError("the file was opened")
-
-    monkeypatch.setattr("anyio.open_file", read)
-    head = client.head(path)
-    assert (head.status_code, head.content) == (200, b"")
-    for name in ("content-length", "content-type", "etag", "accept-ranges", "content-disposition"):
-        assert head.headers[name] == whole.headers[name]
-    part = client.head(path, headers={"Range": "bytes=0-99"})
-    assert (part.status_code, part.headers["content-length"], part.content) == (206, "100", b"")
-
-
-def test_the_head_of_a_clip_is_told_without_cutting_it(client, id_of, monkeypatch):
-    def cut(*args, **named):
-        raise AssertionError("a clip was cut")
-
-    monkeypatch.setattr("seesay.serve.cutting.cut_clip", cut)
-    path = f"/api/items/{id_of['film.mp4']}/clip"
-    assert client.head(path, params={"start_s": 0, "end_s": 2}).status_code == 200
-    assert client.head(path, params={"start_s": "x", "end_s": 2}).status_code == 422
-
-
 def test_a_range_that_is_none_breaks_nothing(client, id_of):
     path = f"/api/items/{id_of['film.mp4']}/file"
     for asked in ("bytes=999999999-", "bytes=5-2", "bytes=x", "lines=0-1", "bytes=" + "0-1," * 2000 + "0-1"):
@@ -140,7 +66,6 @@ def test_what_a_browser_could_run_is_never_shown(serve, tmp_path):
     with Library.open(tmp_path / "library") as library:
         library.add(picture)
         (hit,) = library.search("red", weak=True)
-    was = picture.stat()
     picture.unlink()
     with serve(tmp_path / "library") as client:
         gone = client.get(f"/api/items/{hit.id}/file")
@@ -148,10 +73,8 @@ def test_what_a_browser_could_run_is_never_shown(serve, tmp_path):
         assert client.get(f"/api/items/{hit.id}/thumbnail").status_code in (404, 422)
         assert client.get(f"/api/items/{hit.id}/heat", params={"q": "red"}).status_code in (404, 422)
         found = client.get("/api/search", params={"q": "red", "weak": True}).json()["hits"]
-        assert [(each["id"], each["width_px"]) for each in found] == [(hit.id, 40)], "as the index saw it"
-        script = b"<script>alert(1)</script>"
-        picture.write_bytes(script + b" " * (was.st_size - len(script)))
-        os.utime(picture, ns=(was.st_mtime_ns, was.st_mtime_ns))
+        assert [(each["id"], each["width_px"]) for each in found] == [(hit.id, None)]
+        picture.write_bytes(b"<script>alert(1)</script>")
         answer = client.get(f"/api/items/{hit.id}/file")
         assert answer.headers["content-type"] == "image/png"  # and nosniff: it is a broken picture, not a page
         assert answer.headers["x-content-type-options"] == "nosniff"
@@ -194,10 +117,6 @@ def test_of_a_second_track_and_of_a_film_in_a_photograph_the_right_film_is_serve
         answer = client.get(f"/api/items/{moments[0].id}/file")
         assert answer.headers["content-type"] == "video/mp4"
         assert photo.read_bytes().endswith(answer.content)
-        tag = {"If-None-Match": answer.headers["etag"]}
-        assert client.get(f"/api/items/{moments[0].id}/file", headers=tag).status_code == 304
-        head = client.head(f"/api/items/{moments[0].id}/file")
-        assert (head.status_code, head.headers["content-length"]) == (200, answer.headers["content-length"])
         part = client.get(f"/api/items/{moments[0].id}/file", headers={"Range": "bytes=4-7"})
         assert (part.status_code, part.content) == (206, b"ftyp")
         assert client.get(f"/api/items/{moments[0].id}/file", params={"download": 1}).content == photo.read_bytes()

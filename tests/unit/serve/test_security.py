@@ -87,20 +87,6 @@ def test_without_the_token_nothing_is_told(closed, path):
         assert TOKEN not in answer.text
 
 
-def test_a_browser_without_the_token_gets_a_form_for_it_and_a_program_a_sentence(closed):
-    browser = {"Host": "localhost", "Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
-    asked = closed.get("/", headers=browser)
-    assert (asked.status_code, asked.headers["www-authenticate"]) == (401, "Bearer")
-    assert asked.headers["content-type"] == "text/html; charset=utf-8"
-    assert 'action="/" method="get"' in asked.text
-    assert "That is not the token." not in asked.text
-    wrong = closed.get("/", params={"token": "<b>wrong"}, headers=browser)
-    assert wrong.status_code == 401
-    assert "That is not the token." in wrong.text
-    assert "wrong" not in wrong.text  # nothing that was sent comes back
-    assert closed.get("/", headers={"Host": "localhost"}).headers["content-type"].startswith("text/plain")
-
-
 def test_the_token_is_taken_from_the_header_or_once_from_the_address(closed):
     local = {"Host": "localhost"}
     assert closed.get("/api/library", headers=local | BEARER).status_code == 200
