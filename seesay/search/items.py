@@ -21,11 +21,8 @@ _OURS = "model_id = (SELECT model_id FROM state)"
 
 # A path range instead of LIKE: b"/" is followed by b"0", so everything below a folder lies between the two.
 UNDER = "(folder = ? OR (folder >= ? AND folder < ?))"
-_AT_OR_UNDER = f"{UNDER} OR (folder = ? AND name = ?)"
-_DATE = "coalesce(taken_ns, mtime_ns)"
-
-
 AT_OR_UNDER = f"({UNDER} OR (folder = ? AND name = ?))"
+_DATE = "coalesce(taken_ns, mtime_ns)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,8 +90,8 @@ class Items:
 
     def has_files_at(self, place: bytes) -> bool:
         """Whether there is a file at an absolute path, or below it."""
-        query = f"SELECT EXISTS (SELECT 1 FROM files WHERE {_AT_OR_UNDER})"
-        return bool(self._db.execute(query, (*under(place), *os.path.split(place))).fetchone()[0])
+        query = f"SELECT EXISTS (SELECT 1 FROM files WHERE {AT_OR_UNDER})"
+        return bool(self._db.execute(query, at_or_under(place)).fetchone()[0])
 
     def has_file(self, path: bytes) -> bool:
         """Whether there is a file at an absolute path."""

@@ -41,8 +41,6 @@ class Service:
     metrics: Metrics
     decoding: threading.BoundedSemaphore
     """One place for each uploaded picture that is decoded now."""
-    cutting: threading.BoundedSemaphore
-    """One place for each clip that is cut now."""
     is_ready: bool = False
     """Both towers are loaded."""
 
@@ -129,7 +127,6 @@ def start(settings: Settings) -> Service:
         Thumbnails(folder),
         metrics,
         decoding=threading.BoundedSemaphore(settings.budget.decoded_at_once),
-        cutting=threading.BoundedSemaphore(settings.budget.clips_at_once),
     )
 
 

@@ -33,8 +33,6 @@ class Budget:
     """The most pixels that an uploaded picture may declare: decoding takes up to 15 bytes each."""
     decoded_at_once: int = 2
     """Uploaded pictures that are decoded at the same time."""
-    clips_at_once: int = 2
-    """Clips that are cut at the same time; the next is told to come again."""
     grace_s: float = 25.0
     """Seconds after SIGTERM in which requests are finished; then those that remain are told to come again."""
 
